@@ -1,0 +1,16 @@
+//! The vocabulary of DNS, on bytes.
+//!
+//! Names, types, records, serials, RDATA in its three forms (text, wire, canonical), messages in
+//! and out, EDNS and TSIG. Everything that a stranger can send us is taken apart in this room and
+//! nowhere else; past it only valid values travel.
+
+pub mod name;
+pub mod record;
+pub mod rtype;
+pub mod serial;
+
+pub use hickory_proto::op::{OpCode, ResponseCode};
+pub use name::{Name, NameRef};
+pub use record::{Record, RecordRef, Records};
+pub use rtype::{Class, RecordType};
+pub use serial::Serial;

@@ -1,0 +1,47 @@
+//! Small numbers that stand for things with long names.
+//!
+//! All are handles of one process: they are given out in the order in which things are first
+//! configured, stay the same through a reload, and never reach the disk (the store writes names).
+
+use std::fmt;
+
+/// A zone that this process knows, whatever its role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ZoneId(pub u32);
+
+/// A configured peer (`[peers.NAME]`): a primary that we follow, a secondary that follows us, or both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub u32);
+
+/// One request that is under way. What comes back carries it, so that a late answer to an attempt
+/// that was given up is recognised, counted and ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Attempt(pub u64);
+
+/// How a message came in or goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// Datagrams; the only transport on which an answer may be truncated.
+    Udp,
+    /// A stream with two-octet length prefixes (RFC 7766).
+    Tcp,
+}
+
+impl Transport {
+    /// Whether messages travel on a connection, so that size is no reason to truncate.
+    pub fn is_stream(self) -> bool {
+        match self {
+            Transport::Udp => false,
+            Transport::Tcp => true,
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+        })
+    }
+}

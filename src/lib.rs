@@ -1,0 +1,17 @@
+//! Bellwether: an authoritative DNS server that keeps its secondaries exact.
+//!
+//! This page is the map. A file imports only from lower layers, and rooms of one layer do not
+//! import each other; `tests/tidy.rs` holds that.
+//!
+//! | layer | room | what lives there |
+//! |---|---|---|
+//! | L0 | [`limits`] | one named constant for each bound |
+//! | L0 | [`time`], [`ident`], [`trace`], [`reason`] | plain numbers, handles, explaining, causes with codes |
+//! | L0 | [`dns`] | the vocabulary of DNS on bytes |
+
+pub mod dns;
+pub mod ident;
+pub mod limits;
+pub mod reason;
+pub mod time;
+pub mod trace;

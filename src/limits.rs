@@ -1,0 +1,53 @@
+//! Every bound in one place, each a named constant.
+//!
+//! Foreign bytes never make us allocate, loop or queue without one of these. A limit that an
+//! operator may move is the default of a config option and says so.
+
+use std::time::Duration;
+
+/// UDP payload that we send at most, whatever the client offers (RFC 9715 §3.1; test a10).
+pub const UDP_PAYLOAD_MAX: u16 = 1232;
+/// UDP payload without EDNS, and the least that an EDNS size is read as (RFC 6891 §6.2.3; a08, a09).
+pub const UDP_PAYLOAD_MIN: u16 = 512;
+/// The longest DNS message on a stream (RFC 1035 §4.2.2).
+pub const MESSAGE_OCTETS_MAX: usize = 65_535;
+/// Aim of one message of a transfer; a record that is longer gets a message of its own (d04, r22).
+pub const TRANSFER_MESSAGE_OCTETS: usize = 16 * 1024;
+/// Steps of a CNAME or DNAME chain that an answer follows (b05, r29).
+pub const CHAIN_STEPS_MAX: usize = 16;
+/// Deltas that hang in a version, so that a rush after a NOTIFY never touches the disk.
+pub const RECENT_OCTETS_MAX: usize = 64 * 1024;
+/// Zones in one group commit of the store.
+pub const BATCH_ZONES_MAX: usize = 64;
+/// A body up to this many octets lives in the shared store, a larger one in a file (r04).
+pub const INLINE_BODY_OCTETS_MAX: usize = 64 * 1024;
+/// Default bound of a zone's history on disk, in octets.
+pub const HISTORY_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+/// Unsigned messages that may stand between two signed ones in a transfer (RFC 8945 §5.3.1; h07).
+pub const TSIG_UNSIGNED_MAX: u32 = 99;
+/// `$INCLUDE` depth (c02).
+pub const INCLUDE_DEPTH_MAX: usize = 16;
+/// Records that one `$GENERATE` may make (c14).
+pub const GENERATE_RECORDS_MAX: u64 = 1 << 20;
+/// Errors shown of one file before the rest is only counted (c15).
+pub const DIAGNOSTICS_MAX: usize = 20;
+/// Octets that one transfer may bring; default of `transfer_octets_max` (d16).
+pub const TRANSFER_OCTETS_MAX: u64 = 16 * 1024 * 1024 * 1024;
+/// Records that one transfer may bring; default of `transfer_records_max` (d16).
+pub const TRANSFER_RECORDS_MAX: u64 = 500_000_000;
+/// The longest that a transfer may take, in or out (r21).
+pub const TRANSFER_TIME_MAX: Duration = Duration::from_secs(2 * 60 * 60);
+/// Silence on a transfer in after which it is given up.
+pub const TRANSFER_IDLE_MAX: Duration = Duration::from_secs(30);
+/// Wait for one answer over UDP.
+pub const UDP_ANSWER_WAIT: Duration = Duration::from_secs(3);
+/// Idle time of a TCP connection (a16).
+pub const TCP_IDLE: Duration = Duration::from_secs(10);
+/// TCP connections in all (a17).
+pub const TCP_CONNECTIONS_MAX: usize = 1024;
+/// TCP connections of one client address (a17).
+pub const TCP_CONNECTIONS_PER_CLIENT_MAX: usize = 128;
+/// Transfers out at the same time (d14).
+pub const TRANSFERS_OUT_MAX: usize = 128;
+/// Transfers in at the same time.
+pub const TRANSFERS_IN_MAX: usize = 64;

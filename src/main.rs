@@ -1,0 +1,3 @@
+//! The `bellwether` program; everything is in the library.
+
+fn main() {}

@@ -1,0 +1,146 @@
+//! Why something was refused, dropped or is not as it should be.
+//!
+//! One value is the source of the log line, the counter, the Extended DNS Error and what `explain`
+//! says, so that both ends of a refusal name the same cause. Codes are stable: `BW-` + a letter
+//! (C config, Z zone file, Q query, T transfer, S storage, K keys) + two digits.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $ede:expr, $text:literal;)*) => {
+        /// A cause with a stable code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Reason {
+            /// Every reason, for counters and the list of codes in the manual.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
+
+            /// The stable code: `BW-T07`.
+            pub fn code(self) -> &'static str {
+                match self { $(Reason::$name => concat!("BW-", $code),)* }
+            }
+
+            /// A fixed phrase of at most 32 octets with the code's last part, fit for strangers (R25).
+            pub fn text(self) -> &'static str {
+                match self { $(Reason::$name => $text,)* }
+            }
+
+            /// The INFO-CODE of RFC 8914 that goes with it, if it is ever told to a client.
+            pub fn ede(self) -> Option<u16> {
+                match self { $(Reason::$name => $ede,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The name is in no zone that we serve.
+    NotServed = "Q01" Some(20), "not authoritative";
+    /// The zone is known but its data is not loaded yet.
+    NotLoaded = "Q02" Some(14), "not ready";
+    /// The zone expired: no primary confirmed it for as long as its SOA allows.
+    Expired = "Q03" Some(24), "zone expired";
+    /// The zone failed inside the server and waits to be retried.
+    Faulted = "Q04" Some(24), "zone failed";
+    /// The query ACL refuses this client.
+    QueryDenied = "Q05" Some(18), "query denied";
+    /// An opcode, class or type that is not answered here.
+    NotSupported = "Q06" Some(21), "not supported";
+    /// No rule of `allow_transfer` matches the peer.
+    TransferDenied = "T01" Some(18), "transfer denied";
+    /// A rule matches the address but wants a key that was not used.
+    TransferKeyWanted = "T02" Some(18), "transfer wants another key";
+    /// Transfers of the whole zone do not travel over UDP.
+    TransferOverUdp = "T03" Some(21), "no AXFR over UDP";
+    /// The name of the transfer is not the apex of a zone here.
+    NotAnApex = "T04" Some(20), "not a zone apex";
+    /// NOTIFY from somebody who is not a primary of the zone.
+    NotifyDenied = "T05" Some(18), "notify denied";
+    /// Too many transfers run at once.
+    TransferBusy = "T06" Some(14), "too many transfers";
+    /// The peer did not answer in time.
+    PeerSilent = "T10" None, "peer does not answer";
+    /// No connection to the peer could be made, or it broke.
+    PeerUnreachable = "T11" None, "peer cannot be reached";
+    /// The peer refused, with the rcode in the log.
+    PeerRefused = "T12" None, "peer refused";
+    /// The peer's message cannot be parsed.
+    PeerGarbled = "T13" None, "peer sent garbage";
+    /// The peer's message does not belong to our question (id, opcode, question, class, QR).
+    PeerMismatch = "T14" None, "reply does not fit the request";
+    /// A transfer broke off before its closing SOA.
+    TransferCut = "T15" None, "transfer broke off";
+    /// The closing SOA differs from the opening one.
+    TransferSoaDiffers = "T16" None, "closing SOA differs";
+    /// A record outside of the zone, or of a type that is no zone data.
+    TransferForeignRecord = "T17" None, "record outside of the zone";
+    /// The differences do not fit the version that we hold.
+    IxfrInconsistent = "T18" None, "differences do not fit";
+    /// The peer's serial is lower than ours.
+    SerialLower = "T19" None, "primary serial is lower";
+    /// The peer's serial is exactly half the circle away.
+    SerialUndefined = "T20" None, "serial distance undefined";
+    /// A transfer exceeds a configured bound.
+    TransferTooLarge = "T21" None, "transfer exceeds a limit";
+    /// The transferred zone is not a zone (no SOA, two SOAs, no NS).
+    TransferNotAZone = "T22" None, "transferred data is not a zone";
+    /// The new version loses more than the guard lets pass.
+    GuardHeld = "T23" None, "held by the guard";
+    /// A record follows the closing SOA.
+    TransferTrailing = "T24" None, "records after the closing SOA";
+    /// The peer does not know the key or will not take it.
+    KeyUnknown = "K01" Some(18), "key unknown";
+    /// The signature does not match.
+    KeyBadSignature = "K02" Some(18), "signature does not match";
+    /// The clocks are further apart than the fudge.
+    KeyBadTime = "K03" Some(18), "clocks differ too much";
+    /// A MAC shorter than the policy takes.
+    KeyTruncated = "K04" Some(18), "MAC too short";
+    /// A reply that must be signed is not.
+    KeyMissing = "K05" None, "reply is not signed";
+    /// The zone file cannot be read.
+    FileUnreadable = "Z01" None, "zone file cannot be read";
+    /// The zone file has errors.
+    FileBroken = "Z02" None, "zone file has errors";
+    /// The zone file is gone; the last version is served.
+    FileVanished = "Z03" None, "zone file vanished";
+    /// The serial in the file is lower than the one served.
+    FileSerialLower = "Z04" None, "file serial is lower";
+    /// The content changed and the serial did not, and the policy is to keep.
+    FileSerialUnchanged = "Z05" None, "file serial is unchanged";
+    /// The file was rejected by rollback and has not changed since.
+    FileHeld = "Z06" None, "file is held back";
+    /// The edit removes more than the guard lets pass.
+    FileGuard = "Z07" None, "edit held by the guard";
+    /// The store could not write; versions are published but may be lost.
+    StoreVolatile = "S01" None, "not on disk";
+    /// The store could not write and the change must not be published.
+    StoreRefused = "S02" None, "disk refuses, change waits";
+    /// What the store held was damaged; the longest good prefix is used.
+    StoreDamaged = "S03" None, "stored zone was damaged";
+    /// A version failed its digest.
+    DigestDiffers = "S04" None, "digest differs";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code(), self.text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_texts_short() {
+        let mut codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        assert!(Reason::ALL.iter().all(|reason| reason.text().len() <= 32));
+    }
+}
