@@ -8,10 +8,12 @@
 //! | L0 | [`limits`] | one named constant for each bound |
 //! | L0 | [`time`], [`ident`], [`trace`], [`reason`] | plain numbers, handles, explaining, causes with codes |
 //! | L0 | [`dns`] | the vocabulary of DNS on bytes |
+//! | L2 | [`policy`] | who may: rules over address, key and transport |
 
 pub mod dns;
 pub mod ident;
 pub mod limits;
+pub mod policy;
 pub mod reason;
 pub mod time;
 pub mod trace;
