@@ -9,11 +9,13 @@
 //! | L0 | [`time`], [`ident`], [`trace`], [`reason`] | plain numbers, handles, explaining, causes with codes |
 //! | L0 | [`dns`] | the vocabulary of DNS on bytes |
 //! | L2 | [`policy`] | who may: rules over address, key and transport |
+//! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY |
 
 pub mod dns;
 pub mod ident;
 pub mod limits;
 pub mod policy;
 pub mod reason;
+pub mod replica;
 pub mod time;
 pub mod trace;

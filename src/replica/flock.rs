@@ -1,0 +1,295 @@
+//! What each secondary of a zone was told, took and acknowledged; drives NOTIFY (RFC 1996, R17).
+//!
+//! Fast lane: a NOTIFY is repeated with doubled waits until it is acknowledged. Slow lane: a
+//! secondary that acknowledged but was not seen asking, or never acknowledged, is reminded after 1,
+//! 5 and then every 15 minutes, until a request shows our serial or SOA REFRESH has passed (from
+//! then on its own timers bring it). The first NOTIFY of a burst leaves at once, the rest are
+//! coalesced. Targets are the configured ones, never found by a resolver (F02).
+
+use std::time::Duration;
+
+use crate::dns::Serial;
+use crate::ident::{Attempt, PeerId};
+use crate::time::Tick;
+
+/// Least time between two first NOTIFYs to one secondary (F11).
+const SETTLE: Duration = Duration::from_secs(1);
+/// Tries in the fast lane.
+const FAST_TRIES: u32 = 5;
+/// Wait after the first of them; doubled each time.
+const FAST_WAIT: Duration = Duration::from_secs(2);
+/// Waits of the slow lane; the last one repeats.
+const SLOW_WAITS: [Duration; 3] =
+    [Duration::from_secs(60), Duration::from_secs(5 * 60), Duration::from_secs(15 * 60)];
+
+/// What the machine is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A version is published; `refresh` is its SOA REFRESH.
+    Published {
+        /// Its serial.
+        serial: Serial,
+        /// How long the slow lane goes on at most.
+        refresh: Duration,
+    },
+    /// A NOTIFY was answered with NOERROR.
+    Acknowledged(Attempt),
+    /// A NOTIFY was not answered, or not with NOERROR; the sentence says how.
+    Unanswered(Attempt, String),
+    /// The secondary asked: with the serial that it showed to have, if it showed one.
+    Asked(PeerId, Option<Serial>),
+    /// A transfer to it was sent to its end.
+    Delivered(PeerId, Serial),
+    /// A deadline may have passed.
+    Tick,
+}
+
+/// What the machine wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send a NOTIFY with the SOA of the version that is served now.
+    SendNotify(Attempt, PeerId),
+}
+
+/// ```text
+///            published                    acknowledged
+///   Quiet -------------> Fast{tries} ----------------------> Slow{step} --+ still not seen
+///     ^                     | 5 tries without an answer -------^  |  ^----+
+///     +------ a request shows our serial, or REFRESH passed ------+
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    /// Nothing to tell.
+    Quiet,
+    /// Until acknowledged.
+    Fast { tries: u32, due: Tick },
+    /// Until seen.
+    Slow { step: usize, due: Tick, until: Tick },
+}
+
+/// One secondary of one zone.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    /// Who.
+    pub peer: PeerId,
+    lane: Lane,
+    attempt: Option<Attempt>,
+    sent: Option<Tick>,
+    /// The newest serial that it acknowledged.
+    pub acknowledged: Option<(Serial, Tick)>,
+    /// The serial that it showed to have, or that a finished transfer gave it.
+    pub has: Option<(Serial, Tick)>,
+    /// When it last asked anything about the zone.
+    pub asked: Option<Tick>,
+    /// Why the last NOTIFY failed.
+    pub failure: Option<String>,
+}
+
+/// The secondaries of one zone.
+#[derive(Clone, Debug)]
+pub struct Flock {
+    followers: Vec<Follower>,
+    serial: Option<Serial>,
+    refresh: Duration,
+    next_attempt: u64,
+}
+
+impl Flock {
+    /// The flock of a zone. Attempts count up from `first_attempt`.
+    pub fn new(peers: &[PeerId], first_attempt: u64) -> Flock {
+        let followers = peers
+            .iter()
+            .map(|&peer| Follower {
+                peer,
+                lane: Lane::Quiet,
+                attempt: None,
+                sent: None,
+                acknowledged: None,
+                has: None,
+                asked: None,
+                failure: None,
+            })
+            .collect();
+        Flock { followers, serial: None, refresh: Duration::ZERO, next_attempt: first_attempt }
+    }
+
+    /// Takes one event and says whom to notify.
+    pub fn handle(&mut self, now: Tick, event: Event, out: &mut Vec<Action>) {
+        match event {
+            Event::Published { serial, refresh } => self.published(now, serial, refresh),
+            Event::Acknowledged(attempt) => self.acknowledged(now, attempt),
+            Event::Unanswered(attempt, why) => {
+                if let Some(follower) = self.by_attempt(attempt) {
+                    follower.attempt = None;
+                    follower.failure = Some(why);
+                }
+            }
+            Event::Asked(peer, serial) => self.asked(now, peer, serial),
+            Event::Delivered(peer, serial) => self.asked(now, peer, Some(serial)),
+            Event::Tick => {}
+        }
+        self.send_due(now, out);
+    }
+
+    /// When [`Event::Tick`] is due next.
+    pub fn deadline(&self) -> Option<Tick> {
+        self.followers.iter().filter_map(Follower::due).min()
+    }
+
+    /// Each secondary with what is known of it.
+    pub fn followers(&self) -> &[Follower] {
+        &self.followers
+    }
+
+    /// The number that the next attempt will carry.
+    pub fn next_attempt(&self) -> u64 {
+        self.next_attempt
+    }
+
+    fn published(&mut self, now: Tick, serial: Serial, refresh: Duration) {
+        self.serial = Some(serial);
+        self.refresh = refresh;
+        for follower in &mut self.followers {
+            let due = follower.sent.map_or(now, |sent| now.max(sent + SETTLE));
+            follower.attempt = None;
+            follower.lane = Lane::Fast { tries: 0, due };
+        }
+    }
+
+    fn acknowledged(&mut self, now: Tick, attempt: Attempt) {
+        let (serial, refresh) = (self.serial, self.refresh);
+        let Some(follower) = self.by_attempt(attempt) else { return };
+        follower.attempt = None;
+        follower.failure = None;
+        follower.acknowledged = serial.map(|serial| (serial, now));
+        if let Lane::Fast { .. } = follower.lane {
+            follower.lane = Lane::Slow { step: 0, due: now + SLOW_WAITS[0], until: now + refresh };
+        }
+    }
+
+    fn asked(&mut self, now: Tick, peer: PeerId, shown: Option<Serial>) {
+        let ours = self.serial;
+        let Some(follower) = self.followers.iter_mut().find(|follower| follower.peer == peer) else {
+            return;
+        };
+        follower.asked = Some(now);
+        if let Some(serial) = shown {
+            follower.has = Some((serial, now));
+            if ours.is_some_and(|ours| !ours.is_newer_than(serial)) {
+                follower.lane = Lane::Quiet;
+            }
+        }
+    }
+
+    fn send_due(&mut self, now: Tick, out: &mut Vec<Action>) {
+        let refresh = self.refresh;
+        for follower in &mut self.followers {
+            if follower.due().is_none_or(|due| now < due) {
+                continue;
+            }
+            match follower.advance(now, refresh) {
+                Lane::Quiet => follower.lane = Lane::Quiet,
+                lane => {
+                    follower.lane = lane;
+                    let attempt = Attempt(self.next_attempt);
+                    self.next_attempt += 1;
+                    follower.attempt = Some(attempt);
+                    follower.sent = Some(now);
+                    out.push(Action::SendNotify(attempt, follower.peer));
+                }
+            }
+        }
+    }
+
+    fn by_attempt(&mut self, attempt: Attempt) -> Option<&mut Follower> {
+        self.followers.iter_mut().find(|follower| follower.attempt == Some(attempt))
+    }
+}
+
+impl Follower {
+    fn due(&self) -> Option<Tick> {
+        match self.lane {
+            Lane::Quiet => None,
+            Lane::Fast { due, .. } | Lane::Slow { due, .. } => Some(due),
+        }
+    }
+
+    /// The lane after the try that is due now; `Quiet` when there is nothing to send any more.
+    fn advance(&self, now: Tick, refresh: Duration) -> Lane {
+        match self.lane {
+            Lane::Quiet => Lane::Quiet,
+            Lane::Fast { tries, .. } if tries < FAST_TRIES => {
+                Lane::Fast { tries: tries + 1, due: now + FAST_WAIT * (1 << tries) }
+            }
+            Lane::Fast { .. } => Lane::Slow { step: 0, due: now + SLOW_WAITS[0], until: now + refresh },
+            Lane::Slow { until, .. } if now >= until => Lane::Quiet,
+            Lane::Slow { step, until, .. } => {
+                let step = (step + 1).min(SLOW_WAITS.len() - 1);
+                Lane::Slow { step, due: now + SLOW_WAITS[step], until }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: PeerId = PeerId(1);
+
+    /// Runs until `until`, answering nothing, and says at which second each NOTIFY left.
+    fn silent(flock: &mut Flock, from: u64, until: u64) -> Vec<u64> {
+        let mut sent = Vec::new();
+        let mut now = Tick(from);
+        loop {
+            let mut out = Vec::new();
+            flock.handle(now, Event::Tick, &mut out);
+            sent.extend(out.iter().map(|_| now.0 / 1000));
+            match flock.deadline() {
+                Some(next) if next.0 <= until => now = next,
+                _ => return sent,
+            }
+        }
+    }
+
+    fn published(flock: &mut Flock, now: u64, serial: u32) -> Vec<Action> {
+        let mut out = Vec::new();
+        let refresh = Duration::from_secs(3600);
+        flock.handle(Tick(now), Event::Published { serial: Serial(serial), refresh }, &mut out);
+        out
+    }
+
+    #[test]
+    fn f03_a_silent_secondary_is_told_again_with_doubled_waits_then_slowly_until_refresh() {
+        let mut flock = Flock::new(&[PEER], 1);
+        assert_eq!(published(&mut flock, 0, 5).len(), 1);
+        let sent = silent(&mut flock, 1, 10_000_000);
+        assert_eq!(sent[..4], [2, 6, 14, 30]);
+        assert!(sent.len() > 5 && *sent.last().unwrap() < 3600 + 62, "{sent:?}");
+        assert_eq!(flock.deadline(), None);
+    }
+
+    #[test]
+    fn f11_a_burst_gives_one_notify_at_once_and_one_after_it() {
+        let mut flock = Flock::new(&[PEER], 1);
+        let mut sent = 0;
+        for edit in 0..100 {
+            sent += published(&mut flock, edit * 5, edit as u32 + 1).len();
+        }
+        assert_eq!(sent, 1);
+        assert_eq!(flock.deadline(), Some(Tick(1000)));
+    }
+
+    #[test]
+    fn r17_acknowledged_but_not_seen_goes_to_the_slow_lane_until_a_request_shows_the_serial() {
+        let mut flock = Flock::new(&[PEER], 1);
+        let out = published(&mut flock, 0, 5);
+        let Action::SendNotify(attempt, _) = out[0];
+        flock.handle(Tick(10), Event::Acknowledged(attempt), &mut Vec::new());
+        assert_eq!(flock.deadline(), Some(Tick(60_010)));
+        flock.handle(Tick(20), Event::Asked(PEER, Some(Serial(4))), &mut Vec::new());
+        assert_eq!(flock.deadline(), Some(Tick(60_010)));
+        flock.handle(Tick(30), Event::Delivered(PEER, Serial(5)), &mut Vec::new());
+        assert_eq!(flock.deadline(), None);
+    }
+}

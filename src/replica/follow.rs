@@ -1,0 +1,632 @@
+//! Whether, when and from whom a zone is transferred: the secondary's machine (RFC 1034 §4.3.5,
+//! RFC 1996, RFC 7314).
+//!
+//! Invariants: at most one request is under way; at most one more is pending (merged, never queued);
+//! what arrives for a request that was given up is ignored; a hint (NOTIFY) never changes state, it
+//! only decides when and whom we ask (R16). Nothing here reads a clock or a message.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::ladder::{self, Primary, Rung};
+use super::timers::{Clamps, Jitter, SoaTimers};
+use crate::dns::Serial;
+use crate::ident::{Attempt, PeerId, Transport};
+use crate::reason::Reason;
+use crate::time::Tick;
+
+/// Least time between two checks that a stranger could have caused (R16, F08).
+const HINT_SPACING: Duration = Duration::from_secs(1);
+/// Checks after a primary answered below its own hint (R16).
+const HINT_RECHECKS: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9), Duration::from_secs(27)];
+/// A request whose driver never reports back is given up after this; drivers report far earlier.
+const REQUEST_MAX: Duration = Duration::from_secs(3 * 60 * 60);
+/// First and longest wait between rounds while we hold no version at all.
+const EMPTY_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
+
+/// How a transfer is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchKind {
+    /// Differences from the version we hold (RFC 1995).
+    Ixfr,
+    /// The whole zone (RFC 5936).
+    Axfr,
+}
+
+/// What to do when a primary's serial is lower than ours and the zone is not expired (R20).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LowerSerial {
+    /// Keep ours and say so.
+    Alert,
+    /// Accept it once it has been answered for this long.
+    AcceptAfter(Duration),
+    /// Keep ours even after EXPIRE.
+    Never,
+}
+
+/// The kind of a failure, as far as the ladder cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureClass {
+    /// Nothing came, or the connection broke before anything came.
+    Unreachable,
+    /// An rcode other than NOERROR.
+    Refused,
+    /// IXFR in particular was refused or not understood (E09).
+    IxfrRefused,
+    /// The differences do not fit what we hold (E08).
+    IxfrInconsistent,
+    /// What came is not a proper answer (D12, R23), or broke off in the middle.
+    Garbage,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The cause, with its code.
+    pub reason: Reason,
+    /// What the ladder makes of it.
+    pub class: FailureClass,
+    /// The sentence for `status` and the log.
+    pub detail: String,
+}
+
+/// What an answer to an SOA query or an IXFR showed of a primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its serial.
+    pub serial: Serial,
+    /// Its EXPIRE option in seconds, if it sent one.
+    pub expire: Option<u32>,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// The primary had nothing newer than what we asked from.
+    Current(Seen),
+    /// A new version was received whole; the engine goes on to store and publish it.
+    Changed(Seen),
+}
+
+/// What the machine is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Begin: the first check is due after `stagger` (0 for a zone that we hold nothing of).
+    Start {
+        /// Spreads the first checks of many zones.
+        stagger: Duration,
+    },
+    /// A NOTIFY from a primary of this zone.
+    Notify {
+        /// Which primary.
+        peer: PeerId,
+        /// The serial of the SOA that it carried.
+        serial: Option<Serial>,
+    },
+    /// The answer to an `AskSoa`.
+    Answered(Attempt, Result<Seen, Failure>),
+    /// The end of a `Fetch`.
+    Fetched(Attempt, Result<Fetched, Failure>),
+    /// The version that the last `Fetch` brought is published, or held by a guard: both confirm the
+    /// primary (R18).
+    Settled {
+        /// Serial and timers of the version that we now serve.
+        serial: Serial,
+        /// Its timers.
+        timers: SoaTimers,
+        /// The EXPIRE option that came with it.
+        expire: Option<u32>,
+    },
+    /// The version that the last `Fetch` brought could not be taken.
+    Rejected(Failure),
+    /// The operator wants a check now.
+    Refresh,
+    /// The operator wants a whole transfer now, whatever the serials say.
+    Retransfer,
+    /// A deadline may have passed.
+    Tick,
+}
+
+/// What the machine wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Ask `peer` for the SOA.
+    AskSoa(Attempt, PeerId, Transport),
+    /// Transfer the zone from `peer`.
+    Fetch {
+        /// What the result must carry.
+        attempt: Attempt,
+        /// From whom.
+        peer: PeerId,
+        /// How.
+        kind: FetchKind,
+        /// A serial that is not newer than ours is taken as well (R20).
+        accept_lower: bool,
+    },
+    /// Stop a request; its result is not wanted.
+    GiveUp(Attempt),
+    /// EXPIRE has passed: stop serving.
+    Expire,
+    /// The EXPIRE deadline moved: store it, and let the served version live so long.
+    Deadline(Tick),
+    /// Something that the operator should read.
+    Note(Reason, String),
+}
+
+/// The version that we hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its serial.
+    pub serial: Serial,
+    /// Its timers.
+    pub timers: SoaTimers,
+}
+
+/// How the machine is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Whom we follow, in the order of preference.
+    pub primaries: Vec<PeerId>,
+    /// Whether IXFR is asked for at all.
+    pub ixfr: bool,
+    /// R20.
+    pub lower_serial: LowerSerial,
+    /// Bounds on the SOA's timers.
+    pub clamps: Clamps,
+}
+
+/// ```text
+///          deadline, hint, operator                 newer
+///   Idle ----------------------------> Checking ------------> Fetching ----> Settling
+///    ^                                   |   ^ next rung        |   ^ next rung  |
+///    |          all rungs asked          |   +------------------+---+            |
+///    +-----------------------------------+---------------------------------------+
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// Waiting for `due`.
+    Idle,
+    /// One SOA query is out.
+    Checking { attempt: Attempt, rung: Rung, since: Tick },
+    /// One transfer is under way.
+    Fetching { attempt: Attempt, rung: Rung, since: Tick, lower: bool },
+    /// A transfer is complete; the engine stores and publishes it.
+    Settling,
+}
+
+/// What one round has learnt so far.
+#[derive(Clone, Debug, Default)]
+struct Round {
+    rungs: VecDeque<Rung>,
+    /// A primary confirmed what we hold.
+    confirmed: bool,
+    /// The newest serial below ours, and who showed it.
+    lower: Option<(PeerId, Serial)>,
+    /// The hint that began the round, if one did.
+    hint: Option<(PeerId, Serial)>,
+}
+
+/// The machine of one zone.
+#[derive(Clone, Debug)]
+pub struct Follow {
+    setup: Setup,
+    primaries: Vec<Primary>,
+    held: Option<Held>,
+    expires: Option<Tick>,
+    expired: bool,
+    state: State,
+    round: Round,
+    due: Tick,
+    /// One more round is wanted when this one is over: the merged hints, newest serial first.
+    pending: Option<Option<(PeerId, Serial)>>,
+    /// Rechecks after a hint that the primary did not make true.
+    rechecks: usize,
+    hinted_at: Option<Tick>,
+    lower_since: Option<Tick>,
+    empty_rounds: u32,
+    force: bool,
+    next_attempt: u64,
+    jitter: Jitter,
+}
+
+impl Follow {
+    /// A machine for a zone of which we hold `held`, valid until `expires`. Attempts count up from
+    /// `first_attempt`, so that no two machines of one zone share numbers.
+    pub fn new(
+        setup: Setup,
+        held: Option<Held>,
+        expires: Option<Tick>,
+        seed: u64,
+        first_attempt: u64,
+    ) -> Follow {
+        let primaries = setup.primaries.iter().copied().map(Primary::new).collect();
+        Follow {
+            setup,
+            primaries,
+            held,
+            expires,
+            expired: false,
+            state: State::Idle,
+            round: Round::default(),
+            due: Tick(u64::MAX),
+            pending: None,
+            rechecks: 0,
+            hinted_at: None,
+            lower_since: None,
+            empty_rounds: 0,
+            force: false,
+            next_attempt: first_attempt,
+            jitter: Jitter::new(seed),
+        }
+    }
+
+    /// Takes one event and says what is to be done.
+    pub fn handle(&mut self, now: Tick, event: Event, out: &mut Vec<Action>) {
+        self.expire_if_due(now, out);
+        match event {
+            Event::Start { stagger } => self.due = now + self.jitter.below(stagger),
+            Event::Notify { peer, serial } => self.notified(now, peer, serial),
+            Event::Answered(attempt, result) => self.answered(now, attempt, result, out),
+            Event::Fetched(attempt, result) => self.fetched(now, attempt, result, out),
+            Event::Settled { serial, timers, expire } => self.settled(now, serial, timers, expire, out),
+            Event::Rejected(failure) => self.rejected(now, failure, out),
+            Event::Refresh => self.want(now, None),
+            Event::Retransfer => {
+                self.force = true;
+                self.want(now, None);
+            }
+            Event::Tick => self.give_up_if_stuck(now, out),
+        }
+        if self.state == State::Idle && now >= self.due {
+            self.begin_round(now, out);
+        }
+    }
+
+    /// When [`Event::Tick`] is due next.
+    pub fn deadline(&self) -> Option<Tick> {
+        let work = match &self.state {
+            State::Idle => self.due,
+            State::Checking { since, .. } | State::Fetching { since, .. } => *since + REQUEST_MAX,
+            State::Settling => Tick(u64::MAX),
+        };
+        let expiry = self.expires.filter(|_| !self.expired).unwrap_or(Tick(u64::MAX));
+        Some(work.min(expiry)).filter(|tick| *tick != Tick(u64::MAX))
+    }
+
+    /// When the zone stops being served, if nothing confirms it before.
+    pub fn expires(&self) -> Option<Tick> {
+        self.expires
+    }
+
+    /// Whether EXPIRE has passed.
+    pub fn is_expired(&self) -> bool {
+        self.expired
+    }
+
+    /// When the next round begins; `None` while one runs.
+    pub fn next_round(&self) -> Option<Tick> {
+        (self.state == State::Idle && self.due != Tick(u64::MAX)).then_some(self.due)
+    }
+
+    /// What is known of each primary.
+    pub fn primaries(&self) -> &[Primary] {
+        &self.primaries
+    }
+
+    /// The number that the next attempt will carry.
+    pub fn next_attempt(&self) -> u64 {
+        self.next_attempt
+    }
+
+    fn notified(&mut self, now: Tick, peer: PeerId, serial: Option<Serial>) {
+        let held = self.held.filter(|_| !self.expired);
+        match (held, serial) {
+            (Some(held), Some(serial)) if serial == held.serial && self.fresh(now) => {}
+            (Some(held), Some(serial)) if serial.is_newer_than(held.serial) => {
+                self.want(now, Some((peer, serial)));
+            }
+            _ => self.want(now, None),
+        }
+    }
+
+    /// Whether the last round confirmed what we hold: nothing is due, nothing is wrong.
+    fn fresh(&self, now: Tick) -> bool {
+        self.state == State::Idle && self.pending.is_none() && now < self.due && self.lower_since.is_none()
+    }
+
+    /// A round is wanted: at once if the last hinted one is long enough ago, else merged.
+    fn want(&mut self, now: Tick, hint: Option<(PeerId, Serial)>) {
+        let merged = match (self.pending.take(), hint) {
+            (Some(Some((peer, old))), Some((_, new))) if !new.is_newer_than(old) => Some((peer, old)),
+            (Some(old), None) => old,
+            (_, new) => new,
+        };
+        self.pending = Some(merged);
+        self.rechecks = 0;
+        if self.state == State::Idle {
+            let earliest = self.hinted_at.map_or(now, |last| now.max(last + HINT_SPACING));
+            self.due = self.due.min(earliest);
+        }
+    }
+
+    fn begin_round(&mut self, now: Tick, out: &mut Vec<Action>) {
+        let hint = self.pending.take();
+        if hint.is_some() {
+            self.hinted_at = Some(now);
+        }
+        let hint = hint.flatten();
+        let incremental = self.setup.ixfr && self.held.is_some() && !self.expired && !self.force;
+        let rungs = match hint {
+            Some((peer, _)) if incremental => ladder::fetches(&self.primaries, now, peer, true),
+            _ => ladder::checks(&self.primaries, now),
+        };
+        self.round = Round { rungs, hint, ..Round::default() };
+        self.climb(now, out);
+    }
+
+    /// Takes the next rung, or ends the round.
+    fn climb(&mut self, now: Tick, out: &mut Vec<Action>) {
+        let Some(rung) = self.round.rungs.pop_front() else {
+            return self.end_round(now, out);
+        };
+        self.take(now, rung, false, out);
+    }
+
+    fn take(&mut self, now: Tick, rung: Rung, accept_lower: bool, out: &mut Vec<Action>) {
+        let attempt = Attempt(self.next_attempt);
+        self.next_attempt += 1;
+        self.state = match rung {
+            Rung::Check(peer, transport) => {
+                out.push(Action::AskSoa(attempt, peer, transport));
+                State::Checking { attempt, rung, since: now }
+            }
+            Rung::Fetch(peer, kind) => {
+                let lower = accept_lower || self.force;
+                out.push(Action::Fetch { attempt, peer, kind, accept_lower: lower });
+                State::Fetching { attempt, rung, since: now, lower }
+            }
+        };
+    }
+
+    fn answered(
+        &mut self,
+        now: Tick,
+        attempt: Attempt,
+        result: Result<Seen, Failure>,
+        out: &mut Vec<Action>,
+    ) {
+        let State::Checking { attempt: ours, rung, .. } = self.state else { return };
+        if ours != attempt {
+            return;
+        }
+        match result {
+            Ok(seen) => self.compare(now, rung.peer(), seen, out),
+            Err(failure) => {
+                if let Some(other) = ladder::after_failed_check(rung) {
+                    self.round.rungs.push_front(other);
+                }
+                self.note_failure(now, rung.peer(), failure, out);
+                self.climb(now, out);
+            }
+        }
+    }
+
+    /// A primary showed its serial: what follows from it (G01, G02, G10, R18, R20).
+    fn compare(&mut self, now: Tick, peer: PeerId, seen: Seen, out: &mut Vec<Action>) {
+        self.primary(peer).answered(seen.serial);
+        let Some(held) = self.held else {
+            return self.fetch_from(now, peer, out);
+        };
+        if self.force || seen.serial.is_newer_than(held.serial) {
+            return self.fetch_from(now, peer, out);
+        }
+        if seen.serial == held.serial {
+            if self.expired {
+                // Expired data is not confirmed by a number alone: fetch it anew.
+                return self.fetch_from(now, peer, out);
+            }
+            self.confirm(now, held, seen.expire, out);
+            return self.climb(now, out);
+        }
+        let reason = match seen.serial.compare(held.serial) {
+            None => Reason::SerialUndefined,
+            Some(_) => Reason::SerialLower,
+        };
+        let detail = format!("the primary has serial {}, we have {}", seen.serial, held.serial);
+        out.push(Action::Note(reason, detail.clone()));
+        self.primary(peer).failure = Some(Failure { reason, class: FailureClass::Garbage, detail });
+        if self.round.lower.is_none_or(|(_, best)| seen.serial.is_newer_than(best)) {
+            self.round.lower = Some((peer, seen.serial));
+        }
+        self.climb(now, out);
+    }
+
+    fn fetch_from(&mut self, now: Tick, peer: PeerId, out: &mut Vec<Action>) {
+        let incremental = self.setup.ixfr && self.held.is_some() && !self.expired && !self.force;
+        self.round.rungs = ladder::fetches(&self.primaries, now, peer, incremental);
+        if self.force || self.expired {
+            let Some(rung) = self.round.rungs.pop_front() else { return self.end_round(now, out) };
+            return self.take(now, rung, true, out);
+        }
+        self.climb(now, out);
+    }
+
+    fn fetched(
+        &mut self,
+        now: Tick,
+        attempt: Attempt,
+        result: Result<Fetched, Failure>,
+        out: &mut Vec<Action>,
+    ) {
+        let State::Fetching { attempt: ours, rung, lower, .. } = self.state else { return };
+        if ours != attempt {
+            return;
+        }
+        match result {
+            Ok(Fetched::Changed(seen)) => {
+                self.primary(rung.peer()).answered(seen.serial);
+                self.state = State::Settling;
+            }
+            Ok(Fetched::Current(seen)) => self.nothing_newer(now, rung.peer(), seen, out),
+            Err(failure) => {
+                let gone = failure.class == FailureClass::Unreachable;
+                self.note_failure(now, rung.peer(), failure, out);
+                if gone {
+                    self.round.rungs.retain(|other| other.peer() != rung.peer());
+                }
+                match self.round.rungs.pop_front() {
+                    Some(next) => self.take(now, next, lower, out),
+                    None => self.end_round(now, out),
+                }
+            }
+        }
+    }
+
+    /// A transfer showed that the primary has nothing newer: the hint was early or false, or another
+    /// primary is behind. It counts as an SOA answer.
+    fn nothing_newer(&mut self, now: Tick, peer: PeerId, seen: Seen, out: &mut Vec<Action>) {
+        self.primary(peer).answered(seen.serial);
+        if let Some(held) = self.held.filter(|held| held.serial == seen.serial && !self.expired) {
+            self.confirm(now, held, seen.expire, out);
+        }
+        if self.round.hint.is_some() {
+            // One look at each of the others, then the rechecks.
+            let asked = peer;
+            self.round.rungs = ladder::checks(&self.primaries, now);
+            self.round.rungs.retain(|rung| rung.peer() != asked);
+        }
+        self.climb(now, out);
+    }
+
+    fn settled(
+        &mut self,
+        now: Tick,
+        serial: Serial,
+        timers: SoaTimers,
+        expire: Option<u32>,
+        out: &mut Vec<Action>,
+    ) {
+        let deadline = self.setup.clamps.transferred(now, timers, expire);
+        self.held = Some(Held { serial, timers });
+        self.expired = false;
+        self.expires = Some(deadline);
+        self.lower_since = None;
+        self.force = false;
+        self.round.confirmed = true;
+        out.push(Action::Deadline(deadline));
+        if self.state == State::Settling {
+            self.end_round(now, out);
+        }
+    }
+
+    fn rejected(&mut self, now: Tick, failure: Failure, out: &mut Vec<Action>) {
+        if self.state != State::Settling {
+            return;
+        }
+        out.push(Action::Note(failure.reason, failure.detail));
+        self.climb(now, out);
+    }
+
+    /// A primary said that what we hold is what it has (R18).
+    fn confirm(&mut self, now: Tick, held: Held, option: Option<u32>, out: &mut Vec<Action>) {
+        let deadline = self.setup.clamps.confirmed(now, self.expires, held.timers, option);
+        self.expires = Some(deadline);
+        self.round.confirmed = true;
+        self.lower_since = None;
+        out.push(Action::Deadline(deadline));
+    }
+
+    /// Every rung was asked: decide about a lower serial, then wait.
+    fn end_round(&mut self, now: Tick, out: &mut Vec<Action>) {
+        if let Some((peer, _)) = self.round.lower.take()
+            && !self.round.confirmed
+            && self.accepts_lower(now)
+        {
+            self.round.rungs = ladder::fetches(&self.primaries, now, peer, false);
+            if let Some(rung) = self.round.rungs.pop_front() {
+                return self.take(now, rung, true, out);
+            }
+        }
+        self.state = State::Idle;
+        self.due = now + self.wait_after_round();
+        if let (Some((_, hint)), Some(held)) = (self.round.hint, self.held)
+            && hint.is_newer_than(held.serial)
+            && let Some(&wait) = HINT_RECHECKS.get(self.rechecks)
+        {
+            self.rechecks += 1;
+            self.pending.get_or_insert(self.round.hint);
+            self.due = self.due.min(now + wait);
+        } else if self.pending.is_some() {
+            self.due = now;
+        }
+    }
+
+    fn accepts_lower(&mut self, now: Tick) -> bool {
+        let since = *self.lower_since.get_or_insert(now);
+        match self.setup.lower_serial {
+            LowerSerial::Never => false,
+            LowerSerial::Alert => self.expired,
+            LowerSerial::AcceptAfter(wait) => self.expired || now.since(since) >= wait,
+        }
+    }
+
+    fn wait_after_round(&mut self) -> Duration {
+        let clamps = self.setup.clamps;
+        match self.held {
+            Some(held) if self.round.confirmed => {
+                self.empty_rounds = 0;
+                self.jitter.earlier(clamps.refresh(held.timers))
+            }
+            Some(held) => self.jitter.earlier(clamps.retry(held.timers)),
+            None => {
+                let wait = EMPTY_RETRY.0.saturating_mul(1 << self.empty_rounds.min(7)).min(EMPTY_RETRY.1);
+                self.empty_rounds += 1;
+                self.jitter.earlier(wait.min(clamps.retry_max).max(clamps.retry_min.min(EMPTY_RETRY.0)))
+            }
+        }
+    }
+
+    fn expire_if_due(&mut self, now: Tick, out: &mut Vec<Action>) {
+        if !self.expired && self.held.is_some() && self.expires.is_some_and(|at| now >= at) {
+            self.expired = true;
+            out.push(Action::Expire);
+            if self.state == State::Idle {
+                self.due = now;
+            }
+        }
+    }
+
+    fn give_up_if_stuck(&mut self, now: Tick, out: &mut Vec<Action>) {
+        let (State::Checking { attempt, rung, since } | State::Fetching { attempt, rung, since, .. }) =
+            self.state
+        else {
+            return;
+        };
+        if now.since(since) >= REQUEST_MAX {
+            out.push(Action::GiveUp(attempt));
+            let detail = String::from("the request was given up");
+            let failure = Failure { reason: Reason::PeerSilent, class: FailureClass::Unreachable, detail };
+            self.note_failure(now, rung.peer(), failure, out);
+            self.climb(now, out);
+        }
+    }
+
+    fn note_failure(&mut self, now: Tick, peer: PeerId, failure: Failure, out: &mut Vec<Action>) {
+        out.push(Action::Note(failure.reason, failure.detail.clone()));
+        let reason = failure.reason;
+        if self.primary(peer).failed(now, failure) {
+            let text = "three times differences did not fit: only AXFR from this primary for 24 h";
+            out.push(Action::Note(reason, text.into()));
+        }
+    }
+
+    fn primary(&mut self, peer: PeerId) -> &mut Primary {
+        let at = self.primaries.iter().position(|primary| primary.peer == peer);
+        let at = at.expect("a rung names a configured primary");
+        &mut self.primaries[at]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+use super::*;
+
+const ONE: PeerId = PeerId(1);
+const TWO: PeerId = PeerId(2);
+const TIMERS: SoaTimers = SoaTimers { refresh: 3600, retry: 600, expire: 7200 };
+
+/// A machine that holds serial 10, started at tick 0, with its clock.
+struct Stage {
+    follow: Follow,
+    now: Tick,
+    out: Vec<Action>,
+}
+
+impl Stage {
+    fn holding(serial: Option<u32>, primaries: &[PeerId]) -> Stage {
+        let setup = Setup {
+            primaries: primaries.to_vec(),
+            ixfr: true,
+            lower_serial: LowerSerial::Alert,
+            clamps: Clamps::default(),
+        };
+        let held = serial.map(|serial| Held { serial: Serial(serial), timers: TIMERS });
+        let expires = held.map(|_| Tick(7_200_000));
+        let mut stage =
+            Stage { follow: Follow::new(setup, held, expires, 1, 1), now: Tick(0), out: Vec::new() };
+        stage.tell(Event::Start { stagger: Duration::ZERO });
+        stage
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.follow.handle(self.now, event, &mut self.out);
+    }
+
+    /// The request that is out, and forgets the other actions.
+    fn request(&mut self) -> Option<Action> {
+        let last =
+            self.out.iter().rfind(|action| matches!(action, Action::AskSoa(..) | Action::Fetch { .. }));
+        let last = last.cloned();
+        self.out.clear();
+        last
+    }
+
+    fn soa(&mut self, result: Result<u32, FailureClass>) {
+        let Some(Action::AskSoa(attempt, ..)) = self.request() else { panic!("no SOA query is out") };
+        let result = result.map(|serial| Seen { serial: Serial(serial), expire: None }).map_err(failure);
+        self.tell(Event::Answered(attempt, result));
+    }
+
+    fn fetch(&mut self, result: Result<Fetched, FailureClass>) {
+        let Some(Action::Fetch { attempt, .. }) = self.request() else { panic!("no transfer is out") };
+        self.tell(Event::Fetched(attempt, result.map_err(failure)));
+    }
+
+    fn arrives(&mut self, serial: u32) {
+        let seen = Seen { serial: Serial(serial), expire: None };
+        self.fetch(Ok(Fetched::Changed(seen)));
+        self.tell(Event::Settled { serial: Serial(serial), timers: TIMERS, expire: None });
+    }
+
+    fn sleep(&mut self) {
+        self.now = self.follow.deadline().expect("a deadline is set");
+        self.tell(Event::Tick);
+    }
+}
+
+fn failure(class: FailureClass) -> Failure {
+    Failure { reason: Reason::PeerSilent, class, detail: String::from("test") }
+}
+
+fn current(serial: u32) -> Fetched {
+    Fetched::Current(Seen { serial: Serial(serial), expire: None })
+}
+
+fn is_fetch(action: Option<Action>, from: PeerId, how: FetchKind) -> bool {
+    matches!(action, Some(Action::Fetch { peer, kind, .. }) if peer == from && kind == how)
+}
+
+#[test]
+fn g04_checks_come_at_refresh_and_after_a_failure_at_retry() {
+    let mut stage = Stage::holding(Some(10), &[ONE]);
+    stage.soa(Ok(10));
+    let due = stage.follow.deadline().unwrap();
+    assert!((3_240_000..=3_600_000).contains(&due.0), "{due:?}");
+    stage.sleep();
+    stage.soa(Err(FailureClass::Unreachable));
+    stage.soa(Err(FailureClass::Unreachable)); // the same over TCP
+    let wait = stage.follow.deadline().unwrap().since(stage.now);
+    assert!((540..=600).contains(&wait.as_secs()), "{wait:?}");
+}
+
+#[test]
+fn g05_expire_stops_the_zone_and_contact_brings_it_back() {
+    let mut stage = Stage::holding(Some(10), &[ONE]);
+    while stage.now < Tick(7_200_000) {
+        match stage.request() {
+            Some(Action::AskSoa(attempt, ..)) => {
+                let result = Err(failure(FailureClass::Unreachable));
+                stage.tell(Event::Answered(attempt, result));
+            }
+            _ => {
+                stage.now = stage.follow.deadline().unwrap();
+                stage.follow.handle(stage.now, Event::Tick, &mut stage.out);
+            }
+        }
+    }
+    assert!(stage.follow.is_expired());
+    stage.soa(Ok(10));
+    stage.arrives(10);
+    assert!(!stage.follow.is_expired());
+}
+
+#[test]
+fn r16_a_newer_hint_goes_straight_to_ixfr_and_an_equal_one_does_nothing() {
+    let mut stage = Stage::holding(Some(10), &[ONE]);
+    stage.soa(Ok(10));
+    stage.tell(Event::Notify { peer: ONE, serial: Some(Serial(10)) });
+    assert_eq!(stage.request(), None);
+    stage.tell(Event::Notify { peer: ONE, serial: Some(Serial(11)) });
+    assert!(is_fetch(stage.out.last().cloned(), ONE, FetchKind::Ixfr));
+}
+
+#[test]
+fn f07_notifies_during_a_transfer_leave_one_more_check() {
+    let mut stage = Stage::holding(Some(10), &[ONE]);
+    stage.soa(Ok(11));
+    stage.tell(Event::Notify { peer: ONE, serial: Some(Serial(12)) });
+    stage.tell(Event::Notify { peer: ONE, serial: Some(Serial(13)) });
+    stage.arrives(11);
+    assert!(is_fetch(stage.out.last().cloned(), ONE, FetchKind::Ixfr));
+    stage.arrives(13);
+    assert!(stage.follow.deadline().unwrap().since(stage.now) > Duration::from_secs(3000));
+}
+
+#[test]
+fn r16_a_hint_that_the_primary_does_not_make_true_is_checked_again_at_1_3_9_27_seconds() {
+    let mut stage = Stage::holding(Some(10), &[ONE]);
+    stage.soa(Ok(10));
+    stage.tell(Event::Notify { peer: ONE, serial: Some(Serial(99)) });
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        stage.fetch(Ok(current(10)));
+        waits.push(stage.follow.deadline().unwrap().since(stage.now).as_secs());
+        stage.sleep();
+    }
+    assert_eq!(waits, [1, 3, 9, 27]);
+    stage.fetch(Ok(current(10)));
+    assert!(stage.follow.deadline().unwrap().since(stage.now) > Duration::from_secs(3000));
+}
+
+#[test]
+fn f08_a_flood_of_false_hints_gives_one_round_a_second() {
+    let mut stage = Stage::holding(Some(10), &[ONE]);
+    stage.soa(Ok(10));
+    let mut requests = 0;
+    for millisecond in 0..10_000 {
+        stage.now = Tick(1000 + millisecond);
+        stage.tell(Event::Notify { peer: ONE, serial: Some(Serial(99)) });
+        if let Some(Action::Fetch { attempt, .. }) = stage.request() {
+            requests += 1;
+            stage.tell(Event::Fetched(attempt, Ok(current(10))));
+        }
+    }
+    assert!((9..=11).contains(&requests), "{requests}");
+}
+
+#[test]
+fn r18_a_lower_serial_or_a_failing_transfer_does_not_reset_expire() {
+    let mut stage = Stage::holding(Some(10), &[ONE]);
+    stage.now = Tick(5000);
+    stage.soa(Ok(9));
+    assert_eq!(stage.follow.expires(), Some(Tick(7_200_000)));
+    stage.sleep();
+    stage.soa(Ok(11));
+    stage.fetch(Err(FailureClass::Garbage));
+    stage.fetch(Err(FailureClass::Garbage));
+    assert_eq!(stage.follow.expires(), Some(Tick(7_200_000)));
+}
+
+#[test]
+fn e09_ixfr_that_fails_in_any_way_falls_back_to_axfr() {
+    for class in [FailureClass::IxfrRefused, FailureClass::Garbage, FailureClass::Refused] {
+        let mut stage = Stage::holding(Some(10), &[ONE]);
+        stage.soa(Ok(11));
+        stage.fetch(Err(class));
+        assert!(is_fetch(stage.out.last().cloned(), ONE, FetchKind::Axfr), "{class:?}");
+    }
+}
+
+#[test]
+fn r14_three_differences_that_do_not_fit_make_a_primary_axfr_only_for_a_day() {
+    let mut stage = Stage::holding(Some(10), &[ONE]);
+    for serial in 11..14 {
+        stage.soa(Ok(serial));
+        stage.fetch(Err(FailureClass::IxfrInconsistent));
+        stage.arrives(serial);
+        stage.sleep();
+    }
+    stage.soa(Ok(14));
+    assert!(is_fetch(stage.out.last().cloned(), ONE, FetchKind::Axfr));
+}
+
+#[test]
+fn g10_a_stale_primary_does_not_hide_a_newer_one_and_nothing_goes_back() {
+    let mut stage = Stage::holding(Some(10), &[ONE, TWO]);
+    stage.soa(Ok(9));
+    stage.soa(Ok(11));
+    assert!(is_fetch(stage.out.last().cloned(), TWO, FetchKind::Ixfr));
+}
+
+#[test]
+fn r20_an_expired_zone_asks_all_and_takes_the_newest_even_if_it_is_lower() {
+    let mut stage = Stage { follow: expired(&[ONE, TWO]), now: Tick(0), out: Vec::new() };
+    stage.tell(Event::Start { stagger: Duration::ZERO });
+    stage.soa(Ok(7));
+    stage.soa(Ok(8));
+    assert!(matches!(
+        stage.request(),
+        Some(Action::Fetch { peer: TWO, kind: FetchKind::Axfr, accept_lower: true, .. })
+    ));
+}
+
+fn expired(primaries: &[PeerId]) -> Follow {
+    let setup = Setup {
+        primaries: primaries.to_vec(),
+        ixfr: true,
+        lower_serial: LowerSerial::Alert,
+        clamps: Clamps::default(),
+    };
+    Follow::new(setup, Some(Held { serial: Serial(10), timers: TIMERS }), Some(Tick(0)), 1, 1)
+}
+
+#[test]
+fn late_results_of_other_attempts_are_ignored() {
+    let mut stage = Stage::holding(Some(10), &[ONE]);
+    let before = stage.follow.state.clone();
+    stage.tell(Event::Answered(Attempt(999), Err(failure(FailureClass::Garbage))));
+    assert_eq!(stage.follow.state, before);
+}
+
+#[test]
+fn r24_without_a_version_the_whole_zone_is_fetched_and_failures_back_off() {
+    let mut stage = Stage::holding(None, &[ONE]);
+    stage.soa(Ok(1));
+    assert!(is_fetch(stage.out.last().cloned(), ONE, FetchKind::Axfr));
+    stage.fetch(Err(FailureClass::Unreachable));
+    let first = stage.follow.deadline().unwrap().since(stage.now);
+    stage.sleep();
+    stage.soa(Ok(1));
+    stage.fetch(Err(FailureClass::Unreachable));
+    assert!(stage.follow.deadline().unwrap().since(stage.now) > first);
+}
