@@ -10,8 +10,10 @@
 //! | L0 | [`dns`] | the vocabulary of DNS on bytes |
 //! | L2 | [`policy`] | who may: rules over address, key and transport |
 //! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY |
+//! | L3 | [`env`] | clocks, chance and the disk as traits; the real ones and the simulated ones |
 
 pub mod dns;
+pub mod env;
 pub mod ident;
 pub mod limits;
 pub mod policy;
