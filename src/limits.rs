@@ -11,6 +11,8 @@ pub const UDP_PAYLOAD_MAX: u16 = 1232;
 pub const UDP_PAYLOAD_MIN: u16 = 512;
 /// The longest DNS message on a stream (RFC 1035 §4.2.2).
 pub const MESSAGE_OCTETS_MAX: usize = 65_535;
+/// Compression pointers that one name may take (a06); more than a name has labels is nothing but an attack.
+pub const NAME_POINTERS_MAX: usize = 128;
 /// Aim of one message of a transfer; a record that is longer gets a message of its own (d04, r22).
 pub const TRANSFER_MESSAGE_OCTETS: usize = 16 * 1024;
 /// Steps of a CNAME or DNAME chain that an answer follows (b05, r29).

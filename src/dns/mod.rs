@@ -4,10 +4,13 @@
 //! and out, EDNS and TSIG. Everything that a stranger can send us is taken apart in this room and
 //! nowhere else; past it only valid values travel.
 
+pub mod edns;
+pub mod message;
 pub mod name;
 pub mod record;
 pub mod rtype;
 pub mod serial;
+pub mod tsig;
 
 pub use hickory_proto::op::{OpCode, ResponseCode};
 pub use name::{Name, NameRef};

@@ -1,0 +1,105 @@
+//! Where names stand in a message that is being written (RFC 1035 §4.1.4).
+//!
+//! A fixed open-addressing table of offsets, without allocation. Each entry is the place of one
+//! *suffix* and is found by its first label together with the place of the rest, so that a lookup
+//! compares one label, however long the name is. Entries are never moved; what was added last is
+//! taken away first, so clearing an entry breaks no other's chain.
+
+use super::Compression;
+
+/// Slots of the table; when a name finds no free one near its place, it is just not a target.
+const SLOTS: usize = 256;
+/// Slots that are tried for one label.
+const PROBES: usize = 8;
+/// Offsets from here on do not fit a pointer (B38).
+pub(super) const OFFSETS_END: usize = 0x4000;
+/// Stands for the root as "the rest of the name"; no name begins at offset 0.
+pub(super) const ROOT: u16 = 0;
+
+/// The suffixes of one message.
+#[derive(Debug)]
+pub(super) struct Suffixes {
+    slots: [u16; SLOTS],
+}
+
+impl Suffixes {
+    pub(super) fn new() -> Suffixes {
+        Suffixes { slots: [0; SLOTS] }
+    }
+
+    /// Where `label` followed by the name at `rest` stands.
+    pub(super) fn find(
+        &self,
+        message: &[u8],
+        rest: u16,
+        label: &[u8],
+        compression: Compression,
+    ) -> Option<u16> {
+        let first = hash(rest, label);
+        for probe in 0..PROBES {
+            let offset = self.slots[(first + probe) % SLOTS];
+            if offset == 0 {
+                return None;
+            }
+            if stands_at(message, usize::from(offset), rest, label, compression) {
+                return Some(offset);
+            }
+        }
+        None
+    }
+
+    /// Notes that `label` followed by the name at `rest` stands at `offset`; false if there is no room.
+    pub(super) fn insert(&mut self, rest: u16, label: &[u8], offset: u16) -> bool {
+        let first = hash(rest, label);
+        for probe in 0..PROBES {
+            let slot = &mut self.slots[(first + probe) % SLOTS];
+            if *slot == 0 {
+                *slot = offset;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Forgets what stands at `offset` or later.
+    pub(super) fn forget_from(&mut self, offset: usize) {
+        for slot in &mut self.slots {
+            if usize::from(*slot) >= offset {
+                *slot = 0;
+            }
+        }
+    }
+}
+
+/// Whether exactly `label` and then the name at `rest` stand at `offset`.
+fn stands_at(message: &[u8], offset: usize, rest: u16, label: &[u8], compression: Compression) -> bool {
+    let after = offset + 1 + label.len();
+    if usize::from(message[offset]) != label.len() {
+        return false;
+    }
+    let found = &message[offset + 1..after];
+    let same = match compression {
+        Compression::IgnoreCase => found.eq_ignore_ascii_case(label),
+        Compression::ExactCase => found == label,
+    };
+    same && usize::from(rest)
+        == match message[after] {
+            0 => usize::from(ROOT),
+            high @ 0xc0.. => usize::from(high & 0x3f) << 8 | usize::from(message[after + 1]),
+            _ => after,
+        }
+}
+
+/// The first slot to try. Letters of either case give the same.
+fn hash(rest: u16, label: &[u8]) -> usize {
+    const FOLD: u64 = 0x2020_2020_2020_2020;
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut state = u64::from(rest) << 8 | label.len() as u64;
+    for chunk in label.chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        state = (state ^ (u64::from_le_bytes(word) | FOLD)).wrapping_mul(SPREAD);
+        state ^= state >> 32;
+    }
+    (state >> 7) as usize % SLOTS
+}
