@@ -11,7 +11,9 @@
 //! | L2 | [`policy`] | who may: rules over address, key and transport |
 //! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY |
 //! | L3 | [`env`] | clocks, chance and the disk as traits; the real ones and the simulated ones |
+//! | L4 | [`config`] | what the operator wrote, and what it means |
 
+pub mod config;
 pub mod dns;
 pub mod env;
 pub mod ident;

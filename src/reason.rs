@@ -37,6 +37,28 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// The config file cannot be read.
+    ConfigUnreadable = "C01" None, "config cannot be read";
+    /// The config is not TOML.
+    ConfigSyntax = "C02" None, "config is not valid TOML";
+    /// The config has a key that does not exist.
+    ConfigUnknownKey = "C03" None, "unknown key in the config";
+    /// A value of the config is not what its key takes.
+    ConfigBadValue = "C04" None, "bad value in the config";
+    /// The config lacks a key that must be there.
+    ConfigMissingKey = "C05" None, "missing key in the config";
+    /// The config refers to a peer, key or template that it does not define.
+    ConfigUnknownName = "C06" None, "unknown name in the config";
+    /// The config defines something twice.
+    ConfigDuplicate = "C07" None, "defined twice in the config";
+    /// Keys of the config that do not go together.
+    ConfigConflict = "C08" None, "keys do not go together";
+    /// The secret of a key cannot be read.
+    ConfigSecret = "C09" None, "secret cannot be read";
+    /// A path of the config is longer than the system takes.
+    ConfigPathTooLong = "C10" None, "path is too long";
+    /// The files of a pattern or formula cannot be found.
+    ConfigFiles = "C11" None, "zone files cannot be found";
     /// The name is in no zone that we serve.
     NotServed = "Q01" Some(20), "not authoritative";
     /// The zone is known but its data is not loaded yet.

@@ -1,0 +1,388 @@
+//! From the shape to the meaning: server, control, timers, keys and peers.
+//!
+//! A problem in one table does not hide those of the next: all are collected, and only then the
+//! config is refused.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use super::problem::Problem;
+use super::raw::{
+    RawConfig, RawControl, RawDurability, RawKey, RawMinimalAny, RawPeer, RawServer, RawTimers,
+};
+use super::units::Seconds;
+use super::{
+    ALGORITHMS, Config, ConfigError, Control, Durability, Key, MinimalAny, Peer, PeerIndex, Rule,
+    SOCKET_PATH_OCTETS_MAX, Server, Timers, Who, Zone, zone,
+};
+use crate::dns::Name;
+use crate::limits;
+use crate::reason::Reason;
+
+/// The port of DNS.
+const DNS_PORT: u16 = 53;
+
+/// Collects problems while the tables are read.
+pub(super) struct Checker<'a> {
+    /// The text, to tell lines.
+    pub text: &'a str,
+    /// The file, for positions in messages.
+    pub path: &'a Path,
+    /// The directory that relative paths start from.
+    pub directory: PathBuf,
+    /// What was found wrong so far.
+    pub problems: Vec<Problem>,
+    /// What was found odd so far.
+    pub warnings: Vec<String>,
+    /// The peers, by name.
+    pub peer_names: BTreeMap<String, PeerIndex>,
+    /// The keys, by lower-cased name.
+    pub key_names: Vec<Name>,
+}
+
+/// Reads and checks the whole text. `known` are the zones of the configuration that runs now.
+pub(super) fn check(path: &Path, text: String, known: &[Zone]) -> Result<Config, ConfigError> {
+    let raw: RawConfig = match toml::from_str(&text) {
+        Ok(raw) => raw,
+        Err(error) => return Err(ConfigError::from_toml(path, text, &error)),
+    };
+    let mut checker = Checker {
+        text: &text,
+        path,
+        directory: path.parent().map(Path::to_owned).unwrap_or_default(),
+        problems: Vec::new(),
+        warnings: Vec::new(),
+        peer_names: BTreeMap::new(),
+        key_names: Vec::new(),
+    };
+    let server = checker.server(&raw.server);
+    let control = checker.control(&raw.control, &raw.server.state_dir);
+    let timers = checker.timers(&raw.timers);
+    let keys = checker.keys(&raw.keys);
+    let peers = checker.peers(&raw.peers);
+    let zones = zone::zones(&mut checker, &raw, known);
+    let Checker { problems, warnings, .. } = checker;
+    match (server, problems.is_empty()) {
+        (Some(server), true) => {
+            Ok(Config { path: path.to_owned(), server, control, timers, keys, peers, zones, warnings })
+        }
+        _ => Err(ConfigError::new(path, text, problems)),
+    }
+}
+
+impl Checker<'_> {
+    /// Notes a problem.
+    pub fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// `FILE:LINE` of an offset, for messages after the config is read.
+    pub fn position(&self, offset: usize) -> String {
+        let line = self.text.bytes().take(offset).filter(|octet| *octet == b'\n').count() + 1;
+        format!("{}:{line}", self.path.display())
+    }
+
+    /// A path as written, seen from the directory of the config file.
+    pub fn join(&self, written: &str) -> PathBuf {
+        self.directory.join(written)
+    }
+
+    fn server(&mut self, raw: &RawServer) -> Option<Server> {
+        let listen: Vec<SocketAddr> =
+            raw.listen.get_ref().iter().filter_map(|address| self.address(address)).collect();
+        if raw.listen.get_ref().is_empty() {
+            let problem = Problem::new(Reason::ConfigBadValue, raw.listen.span(), "no address to listen on");
+            self.problem(problem.hint("name at least one, such as \"127.0.0.1:5300\" or \"[::]:53\""));
+        }
+        self.duplicates(raw.listen.get_ref(), &listen);
+        let cores = available_parallelism().map_or(1, |cores| cores.get());
+        let workers = self.at_least_one("workers", &raw.workers, cores);
+        let clients = &raw.tcp_connections_per_client;
+        let udp_payload_max = match &raw.udp_payload_max {
+            Some(size) if !(512..=4096).contains(size.get_ref()) => {
+                let title = format!("udp_payload_max = {} is out of range", size.get_ref());
+                let problem = Problem::new(Reason::ConfigBadValue, size.span(), title);
+                self.problem(problem.label("512 to 4096 octets").hint("1232 passes everywhere unfragmented"));
+                None
+            }
+            size => Some(size.as_ref().map_or(limits::UDP_PAYLOAD_MAX, |size| *size.get_ref())),
+        }?;
+        Some(Server {
+            listen,
+            state_dir: self.join(raw.state_dir.get_ref()),
+            workers,
+            durability: match raw.durability {
+                Some(RawDurability::Require) => Durability::Require,
+                Some(RawDurability::Prefer) | None => Durability::Prefer,
+            },
+            history_octets_max: raw.history_octets_max.map_or(limits::HISTORY_OCTETS_MAX, |octets| octets.0),
+            tcp_idle: raw.tcp_idle.as_ref().map_or(limits::TCP_IDLE, |idle| idle.get_ref().0),
+            tcp_connections: self.at_least_one(
+                "tcp_connections",
+                &raw.tcp_connections,
+                limits::TCP_CONNECTIONS_MAX,
+            ),
+            tcp_connections_per_client: self.at_least_one(
+                "tcp_connections_per_client",
+                clients,
+                limits::TCP_CONNECTIONS_PER_CLIENT_MAX,
+            ),
+            udp_payload_max,
+            version: self.short_text(&raw.version),
+            identity: self.short_text(&raw.identity),
+            nsid: self.short_text(&raw.nsid),
+            minimal_any: match raw.minimal_any {
+                Some(RawMinimalAny::Udp) => MinimalAny::Udp,
+                Some(RawMinimalAny::Always) | None => MinimalAny::Always,
+            },
+        })
+    }
+
+    fn control(&mut self, raw: &RawControl, state_dir: &Spanned<String>) -> Control {
+        let (socket, span) = match &raw.socket {
+            Some(socket) => (self.join(socket.get_ref()), socket.span()),
+            None => (self.join(state_dir.get_ref()).join("control.sock"), state_dir.span()),
+        };
+        let octets = socket.as_os_str().len();
+        if octets > SOCKET_PATH_OCTETS_MAX {
+            let title = format!("the path of the control socket, {}, is too long", socket.display());
+            let problem = Problem::new(Reason::ConfigPathTooLong, span, title)
+                .label(format!("{octets} octets, and {SOCKET_PATH_OCTETS_MAX} are possible"))
+                .hint("put it elsewhere: [control] socket = \"/run/bellwether/control.sock\"");
+            self.problem(problem);
+        }
+        Control { socket }
+    }
+
+    fn timers(&mut self, raw: &RawTimers) -> Timers {
+        let value = |timer: &Option<Spanned<Seconds>>| timer.as_ref().map(|timer| timer.get_ref().0);
+        let timers = Timers {
+            refresh_min: value(&raw.refresh_min).unwrap_or(std::time::Duration::from_secs(60)),
+            refresh_max: value(&raw.refresh_max),
+            retry_min: value(&raw.retry_min).unwrap_or(std::time::Duration::from_secs(15)),
+            retry_max: value(&raw.retry_max),
+            expire_min: value(&raw.expire_min),
+            expire_max: value(&raw.expire_max),
+        };
+        for (name, least, most, written) in [
+            ("refresh", Some(timers.refresh_min), timers.refresh_max, &raw.refresh_max),
+            ("retry", Some(timers.retry_min), timers.retry_max, &raw.retry_max),
+            ("expire", timers.expire_min, timers.expire_max, &raw.expire_max),
+        ] {
+            if let (Some(least), Some(most), Some(written)) = (least, most, written)
+                && least > most
+            {
+                let title = format!("{name}_max is shorter than {name}_min");
+                let problem = Problem::new(Reason::ConfigConflict, written.span(), title);
+                self.problem(problem.label(format!("{name}_min is {} s", least.as_secs())));
+            }
+        }
+        timers
+    }
+
+    fn keys(&mut self, raw: &BTreeMap<Spanned<String>, RawKey>) -> Vec<Key> {
+        let mut keys: Vec<Key> = Vec::new();
+        for (written, raw) in raw {
+            let name = self.name(written, "key");
+            let algorithm = self.algorithm(raw);
+            let secret = self.secret(written, raw);
+            let Some(name) = name.map(|name| name.as_ref().to_lowercase()) else { continue };
+            if self.key_names.contains(&name) {
+                let title = format!("the key {name} is defined twice");
+                self.problem(Problem::new(Reason::ConfigDuplicate, written.span(), title));
+                continue;
+            }
+            self.key_names.push(name.clone());
+            if let (Some(algorithm), Some(secret)) = (algorithm, secret) {
+                keys.push(Key { name, algorithm, secret });
+            }
+        }
+        keys
+    }
+
+    fn algorithm(&mut self, raw: &RawKey) -> Option<&'static str> {
+        let Some(written) = &raw.algorithm else { return Some("hmac-sha256") };
+        let wanted = written.get_ref().trim_end_matches('.').to_ascii_lowercase();
+        let known = ALGORITHMS.iter().find(|name| **name == wanted).copied();
+        if known.is_none() {
+            let title = format!("unknown TSIG algorithm \"{}\"", written.get_ref());
+            let problem = Problem::new(Reason::ConfigBadValue, written.span(), title);
+            self.problem(problem.nearest(&wanted, ALGORITHMS.into_iter()));
+        }
+        known
+    }
+
+    fn secret(&mut self, key: &Spanned<String>, raw: &RawKey) -> Option<Vec<u8>> {
+        let (text, span) = match (&raw.secret, &raw.secret_file) {
+            (Some(secret), None) => (secret.get_ref().clone(), secret.span()),
+            (None, Some(file)) => match std::fs::read_to_string(self.join(file.get_ref())) {
+                Ok(text) => (text, file.span()),
+                Err(error) => {
+                    let title = format!("cannot read {}: {error}", self.join(file.get_ref()).display());
+                    self.problem(Problem::new(Reason::ConfigSecret, file.span(), title));
+                    return None;
+                }
+            },
+            (Some(_), Some(file)) => {
+                let title = "a key has either `secret` or `secret_file`";
+                self.problem(Problem::new(Reason::ConfigConflict, file.span(), title));
+                return None;
+            }
+            (None, None) => {
+                let title = format!("the key \"{}\" has no secret", key.get_ref());
+                let problem = Problem::new(Reason::ConfigMissingKey, key.span(), title);
+                self.problem(problem.hint("give it `secret_file = \"…\"` or `secret = \"base64\"`"));
+                return None;
+            }
+        };
+        let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        match data_encoding::BASE64.decode(compact.as_bytes()) {
+            Ok(secret) if !secret.is_empty() => Some(secret),
+            _ => {
+                let problem = Problem::new(Reason::ConfigSecret, span, "the secret is not base64");
+                self.problem(problem.hint("make one with: openssl rand -base64 32"));
+                None
+            }
+        }
+    }
+
+    fn peers(&mut self, raw: &BTreeMap<Spanned<String>, RawPeer>) -> Vec<Peer> {
+        let mut peers = Vec::new();
+        for (written, raw) in raw {
+            let address = self.address(&raw.address);
+            let key = raw.key.as_ref().and_then(|key| self.key(key));
+            if raw.require_address && raw.key.is_none() {
+                let title = "`require_address` needs a `key`";
+                let problem = Problem::new(Reason::ConfigConflict, written.span(), title);
+                self.problem(problem.hint("a peer without a key is always known by its address"));
+            }
+            self.peer_names.insert(written.get_ref().clone(), PeerIndex(peers.len()));
+            let unspecified = SocketAddr::from(([0, 0, 0, 0], DNS_PORT));
+            peers.push(Peer {
+                name: written.get_ref().clone(),
+                address: address.unwrap_or(unspecified),
+                key,
+                require_address: raw.require_address,
+            });
+        }
+        peers
+    }
+
+    /// The key that `written` names, if it is defined.
+    pub fn key(&mut self, written: &Spanned<String>) -> Option<Name> {
+        self.key_named(written.get_ref(), written.span())
+    }
+
+    /// The key called `text`, if it is defined.
+    pub fn key_named(&mut self, text: &str, span: Range<usize>) -> Option<Name> {
+        let found = Name::parse(text).ok().filter(|name| self.key_names.contains(name));
+        if found.is_none() {
+            let problem =
+                Problem::new(Reason::ConfigUnknownName, span, format!("there is no key \"{text}\""));
+            let names: Vec<String> = self.key_names.iter().map(Name::to_string).collect();
+            self.problem(problem.nearest(text, names.iter().map(String::as_str)));
+            return None;
+        }
+        found.map(|name| name.as_ref().to_lowercase())
+    }
+
+    /// The peer that `written` names, if it is defined.
+    pub fn peer(&mut self, written: &Spanned<String>) -> Option<PeerIndex> {
+        let found = self.peer_names.get(written.get_ref()).copied();
+        if found.is_none() {
+            let title = format!("there is no peer \"{}\"", written.get_ref());
+            let names: Vec<String> = self.peer_names.keys().cloned().collect();
+            let mut problem = Problem::new(Reason::ConfigUnknownName, written.span(), title)
+                .nearest(written.get_ref(), names.iter().map(String::as_str));
+            if names.is_empty() {
+                problem = problem.hint(format!("define it: [peers.{}]", written.get_ref()));
+            }
+            self.problem(problem);
+        }
+        found
+    }
+
+    /// `"any"`, an address, a prefix, `"key:NAME"` or the name of a peer.
+    pub fn rule(&mut self, written: &Spanned<String>) -> Option<Rule> {
+        let text = written.get_ref().as_str();
+        let who = if text == "any" {
+            Who::Any
+        } else if let Some(key) = text.strip_prefix("key:") {
+            Who::Key(self.key_named(key, written.span())?)
+        } else if let Ok(net) = text.parse::<IpNet>() {
+            if net.trunc() != net {
+                let title = format!("{net} has bits set beyond its length");
+                let problem = Problem::new(Reason::ConfigBadValue, written.span(), title);
+                self.problem(problem.hint(format!("did you mean `{}`?", net.trunc())));
+            }
+            Who::Net(net.trunc())
+        } else if let Ok(address) = text.parse::<IpAddr>() {
+            Who::Net(IpNet::from(address))
+        } else {
+            Who::Peer(self.peer(written)?)
+        };
+        Some(Rule { who, text: text.to_owned() })
+    }
+
+    /// A domain name.
+    pub fn name(&mut self, written: &Spanned<String>, of: &str) -> Option<Name> {
+        match Name::parse(written.get_ref()) {
+            Ok(name) => Some(name),
+            Err(error) => {
+                let title = format!("\"{}\" is not a name for a {of}: {error}", written.get_ref());
+                self.problem(Problem::new(Reason::ConfigBadValue, written.span(), title));
+                None
+            }
+        }
+    }
+
+    fn address(&mut self, written: &Spanned<String>) -> Option<SocketAddr> {
+        let text = written.get_ref();
+        let bare = text.trim_start_matches('[').trim_end_matches(']');
+        let parsed = text.parse::<SocketAddr>().ok();
+        let address = parsed.or_else(|| bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DNS_PORT)));
+        if address.is_none() {
+            let title = format!("\"{text}\" is not an address");
+            let problem = Problem::new(Reason::ConfigBadValue, written.span(), title);
+            self.problem(problem.hint("such as \"192.0.2.1\", \"192.0.2.1:5300\" or \"[2001:db8::1]:53\""));
+        }
+        address
+    }
+
+    fn duplicates(&mut self, written: &[Spanned<String>], parsed: &[SocketAddr]) {
+        if written.len() != parsed.len() {
+            return;
+        }
+        for (index, (text, address)) in written.iter().zip(parsed).enumerate() {
+            if address.port() != 0 && parsed.iter().take(index).any(|earlier| earlier == address) {
+                let title = format!("{address} is listed twice");
+                self.problem(Problem::new(Reason::ConfigDuplicate, text.span(), title));
+            }
+        }
+    }
+
+    fn at_least_one(&mut self, key: &str, written: &Option<Spanned<usize>>, default: usize) -> usize {
+        let Some(number) = written else { return default };
+        if *number.get_ref() == 0 {
+            let title = format!("`{key}` must be at least 1");
+            self.problem(Problem::new(Reason::ConfigBadValue, number.span(), title));
+        }
+        *number.get_ref()
+    }
+
+    /// A text that fits into one character-string (RFC 1035 §3.3).
+    fn short_text(&mut self, written: &Option<Spanned<String>>) -> Option<String> {
+        let text = written.as_ref()?;
+        if text.get_ref().len() > 255 {
+            let title = "this text is longer than 255 octets";
+            self.problem(Problem::new(Reason::ConfigBadValue, text.span(), title));
+        }
+        Some(text.get_ref().clone())
+    }
+}

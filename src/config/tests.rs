@@ -1,0 +1,206 @@
+//! The config as a whole: the sample of the manual, and one table of mistakes with what is said.
+
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::reason::Reason;
+
+const SAMPLE: &str = r#"
+[server]
+listen = ["127.0.0.1:5300", "[::1]:5300"]
+state_dir = "state"
+workers = 1
+
+[timers]
+refresh_min = "1s"
+retry_min = "15s"
+
+[keys."Flock.example."]
+algorithm = "hmac-sha256"
+secret_file = "flock.key"
+
+[peers.ns2]
+address = "192.0.2.2"
+key = "flock.example."
+
+[peers.ns3]
+address = "[2001:db8::3]:5353"
+
+[templates.default]
+file = "zones/%s.zone"
+secondaries = ["ns2"]
+
+[[zones]]
+name = "example.com"
+role = "primary"
+allow_transfer = ["10.0.0.0/8", "key:flock.example", "any"]
+
+[[zones]]
+name = "example.net"
+role = "secondary"
+primaries = ["ns3"]
+ixfr = false
+lower_serial = "accept_after"
+lower_serial_after = "1h30m"
+
+[[zones]]
+role = "primary"
+file = "more/*.zone"
+"#;
+
+fn directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path();
+    fs::create_dir(root.join("more")).expect("a directory");
+    fs::write(root.join("flock.key"), "c2VjcmV0\n").expect("a file");
+    for name in
+        ["a.example.zone", "0%2f25.example.zone", "example.com.zone", ".b.zone", "c.zone~", "d e.zone"]
+    {
+        fs::write(root.join("more").join(name), "").expect("a file");
+    }
+    directory
+}
+
+fn load(root: &Path, text: &str) -> Result<Config, ConfigError> {
+    let path = root.join("config.toml");
+    fs::write(&path, text).expect("a file");
+    Config::load(&path)
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).expect("a name")
+}
+
+#[test]
+fn the_sample_means_what_it_says() {
+    let directory = directory();
+    let config = load(directory.path(), SAMPLE).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.server.listen.len(), 2);
+    assert_eq!(config.server.workers, 1);
+    assert_eq!(config.control.socket, directory.path().join("state/control.sock"));
+    assert_eq!(config.timers.refresh_min, Duration::from_secs(1));
+    assert_eq!(config.keys.len(), 1);
+    assert_eq!(config.keys[0].secret, b"secret");
+    assert_eq!(config.peer(PeerIndex(0)).address, SocketAddr::from(([192, 0, 2, 2], 53)));
+    assert_eq!(config.peer(PeerIndex(0)).key, Some(name("flock.example")));
+
+    let names: Vec<String> = config.zones.iter().map(|zone| zone.name.to_string()).collect();
+    assert_eq!(names, ["example.com.", "example.net.", "0/25.example.", "a.example."]);
+    let com = &config.zones[0];
+    assert_eq!(com.notify, [PeerIndex(0)]);
+    let rules: Vec<&str> = com.transfer.iter().map(|rule| rule.text.as_str()).collect();
+    assert_eq!(rules, ["10.0.0.0/8", "key:flock.example", "any", "ns2"]);
+    assert_eq!(com.transfer[3].who, Who::Peer(PeerIndex(0)));
+    let Role::Primary(primary) = &com.role else { panic!("{:?}", com.role) };
+    assert_eq!(primary.file, directory.path().join("zones/example.com.zone"));
+    assert_eq!(primary.guard, Some(Guard { records: 100, percent: 30 }));
+    assert!(com.position.ends_with("config.toml:26"), "{}", com.position);
+
+    let Role::Secondary(secondary) = &config.zones[1].role else { panic!("{:?}", config.zones[1].role) };
+    assert_eq!(secondary.primaries, [PeerIndex(1)]);
+    assert!(!secondary.ixfr);
+    assert_eq!(secondary.lower_serial, LowerSerial::AcceptAfter(Duration::from_secs(5_400)));
+    assert_eq!(config.zones[3].pattern.as_deref(), Some("more/*.zone"));
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+}
+
+#[test]
+fn r09_a_vanished_file_keeps_the_zone_through_a_reload() {
+    let directory = directory();
+    let config = load(directory.path(), SAMPLE).expect("a config");
+    fs::remove_file(directory.path().join("more/a.example.zone")).expect("removed");
+    let again = config.reload().expect("a config");
+    assert_eq!(again.zones.len(), config.zones.len());
+    let text = SAMPLE.replace("more/*.zone", "more/*.other");
+    fs::write(directory.path().join("config.toml"), text).expect("a file");
+    assert_eq!(again.reload().expect("a config").zones.len(), 2);
+}
+
+#[test]
+fn mistakes_are_named_where_they_are() {
+    let directory = directory();
+    for (from, to, reason, said) in [
+        ("listen =", "lisen =", Reason::ConfigUnknownKey, "did you mean `listen`?"),
+        ("ixfr = false", "ixrf = false", Reason::ConfigUnknownKey, "did you mean `ixfr`?"),
+        ("refresh_min", "wait_at_least", Reason::ConfigUnknownKey, "possible here: `refresh_min`"),
+        ("state_dir = \"state\"", "", Reason::ConfigMissingKey, "missing key `state_dir`"),
+        ("role = \"secondary\"", "role = \"secondry\"", Reason::ConfigBadValue, "did you mean `secondary`?"),
+        ("role = \"secondary\"", "", Reason::ConfigMissingKey, "this zone has no `role`"),
+        ("\"1s\"", "\"1y\"", Reason::ConfigBadValue, "a duration such as"),
+        ("workers = 1", "workers = 0", Reason::ConfigBadValue, "at least 1"),
+        ("workers = 1", "workers = \"1\"", Reason::ConfigBadValue, "expected usize"),
+        ("workers = 1", "workers = 1\nworkers = 2", Reason::ConfigDuplicate, "given twice"),
+        ("workers = 1", "workers = ", Reason::ConfigSyntax, "config.toml:5:11"),
+        ("\"[::1]:5300\"", "\"::1:x\"", Reason::ConfigBadValue, "is not an address"),
+        ("\"[::1]:5300\"", "\"127.0.0.1:5300\"", Reason::ConfigDuplicate, "listed twice"),
+        ("primaries = [\"ns3\"]", "primaries = [\"ns33\"]", Reason::ConfigUnknownName, "did you mean `ns3`?"),
+        ("primaries = [\"ns3\"]", "", Reason::ConfigMissingKey, "needs `primaries`"),
+        (
+            "key:flock.example",
+            "key:flok.example",
+            Reason::ConfigUnknownName,
+            "did you mean `flock.example.`?",
+        ),
+        ("10.0.0.0/8", "10.0.0.1/8", Reason::ConfigBadValue, "did you mean `10.0.0.0/8`?"),
+        ("hmac-sha256", "hmac-sha265", Reason::ConfigBadValue, "did you mean `hmac-sha256`?"),
+        ("flock.key", "flok.key", Reason::ConfigSecret, "flok.key: No such file"),
+        ("secret_file = \"flock.key\"", "", Reason::ConfigMissingKey, "has no secret"),
+        ("secret_file = \"flock.key\"", "secret = \"???\"", Reason::ConfigSecret, "not base64"),
+        ("\"example.net\"", "\"EXAMPLE.com.\"", Reason::ConfigDuplicate, "config.toml:26"),
+        ("\"example.net\"", "\"a..b\"", Reason::ConfigBadValue, "is not a name"),
+        ("ixfr = false", "file = \"x\"", Reason::ConfigConflict, "means nothing for a secondary zone"),
+        ("\"accept_after\"", "\"alert\"", Reason::ConfigConflict, "goes with"),
+        ("zones/%s.zone", "zones/%d.zone", Reason::ConfigBadValue, "only `s`"),
+        ("zones/%s.zone", "zones/*.zone", Reason::ConfigConflict, "cannot have a pattern"),
+        ("more/*.zone", "mroe/*.zone", Reason::ConfigFiles, "cannot list"),
+        ("ixfr = false", "template = \"defalt\"", Reason::ConfigUnknownName, "did you mean `default`?"),
+        ("secondaries", "name = \"x\"\nsecondaries", Reason::ConfigConflict, "has a `name`"),
+    ] {
+        assert!(SAMPLE.contains(from), "{from}");
+        let error = load(directory.path(), &SAMPLE.replacen(from, to, 1)).expect_err(to);
+        let shown = error.to_string();
+        assert!(shown.contains(said), "{to}: wanted {said:?} in\n{shown}");
+        assert!(error.problems().iter().any(|problem| problem.reason == reason), "{to}:\n{shown}");
+        assert!(shown.contains("config.toml:"), "{shown}");
+    }
+}
+
+#[test]
+fn several_problems_are_shown_at_once() {
+    let directory = directory();
+    let text = SAMPLE.replace("workers = 1", "workers = 0").replace("[\"ns3\"]", "[\"ns9\"]");
+    let error = load(directory.path(), &text).expect_err("two problems");
+    assert_eq!(error.problems().len(), 2);
+    let shown = error.to_string();
+    assert!(shown.contains("error[BW-C04]") && shown.contains("error[BW-C06]"), "{shown}");
+}
+
+#[test]
+fn the_control_socket_fits_its_address() {
+    let directory = directory();
+    let long = "s".repeat(SOCKET_PATH_OCTETS_MAX);
+    let error =
+        load(directory.path(), &SAMPLE.replace("\"state\"", &format!("\"{long}\""))).expect_err("too long");
+    assert_eq!(error.problems()[0].reason, Reason::ConfigPathTooLong);
+    let here = format!("{SAMPLE}\n[control]\nsocket = \"/run/bw.sock\"\n");
+    let text = here.replace("\"state\"", &format!("\"{long}\""));
+    assert_eq!(load(directory.path(), &text).expect("a config").control.socket, Path::new("/run/bw.sock"));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_one_sentence() {
+    let directory = directory();
+    let error = Config::load(&directory.path().join("none.toml")).expect_err("no file");
+    assert_eq!(error.to_string().lines().count(), 1, "{error}");
+    assert!(error.to_string().contains("none.toml: No such file"), "{error}");
+    fs::write(directory.path().join("config.toml"), b"\xff").expect("a file");
+    assert!(Config::load(&directory.path().join("config.toml")).is_err());
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let directory = directory();
+    let config = load(directory.path(), SAMPLE).expect("a config");
+    assert!(!format!("{config:?}").contains("secret:"), "{config:?}");
+}
