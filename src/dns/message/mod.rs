@@ -1,6 +1,6 @@
 //! Messages on the wire, in and out (RFC 1035 §4).
 //!
-//! [`read_request`] takes apart what strangers send us, Reader what our peers answer, and
+//! [`read_request`] takes apart what strangers send us, [`Reader`] what our peers answer, and
 //! [`Writer`] writes everything that we send. Foreign octets never panic, never loop and never
 //! allocate: each pass over a message is linear in its length, and a compressed name costs at most
 //! `limits::NAME_POINTERS_MAX` jumps, each of them backwards. Not here: what a record's RDATA means
@@ -8,6 +8,7 @@
 
 mod compress;
 pub(crate) mod name;
+mod reader;
 mod request;
 mod walk;
 mod writer;
@@ -18,6 +19,7 @@ use super::OpCode;
 use super::name::{NameError, NameRef};
 use super::rtype::{Class, RecordType};
 
+pub use reader::Reader;
 pub use request::{BadRequest, Request, read_request};
 pub(crate) use walk::Place;
 pub use writer::{Compression, Full, Mark, Writer};
@@ -63,7 +65,7 @@ impl Header {
         OpCode::from_u8((self.bits >> 11 & 0x0f) as u8)
     }
 
-    /// The four bits of RCODE; Reader::rcode adds those of the OPT record.
+    /// The four bits of RCODE; [`Reader::rcode`] adds those of the OPT record.
     pub fn rcode(&self) -> u8 {
         (self.bits & 0x0f) as u8
     }
