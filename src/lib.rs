@@ -12,12 +12,14 @@
 //! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY |
 //! | L3 | [`env`] | clocks, chance and the disk as traits; the real ones and the simulated ones |
 //! | L4 | [`config`] | what the operator wrote, and what it means |
+//! | L6 | [`net`] | sockets, and nothing else |
 
 pub mod config;
 pub mod dns;
 pub mod env;
 pub mod ident;
 pub mod limits;
+pub mod net;
 pub mod policy;
 pub mod reason;
 pub mod replica;

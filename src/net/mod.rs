@@ -1,0 +1,3 @@
+//! Sockets, and nothing else: octets in, octets out.
+
+pub mod sys;
