@@ -19,11 +19,12 @@ use super::raw::{
 use super::units::Seconds;
 use super::{
     ALGORITHMS, Config, ConfigError, Control, Durability, Key, MinimalAny, Peer, PeerIndex, Rule,
-    SOCKET_PATH_OCTETS_MAX, Server, Timers, Who, Zone, zone,
+    SOCKET_PATH_OCTETS_MAX, Server, Who, Zone, zone,
 };
 use crate::dns::Name;
 use crate::limits;
 use crate::reason::Reason;
+use crate::replica::timers::Clamps;
 
 /// The port of DNS.
 const DNS_PORT: u16 = 53;
@@ -160,22 +161,38 @@ impl Checker<'_> {
         Control { socket }
     }
 
-    fn timers(&mut self, raw: &RawTimers) -> Timers {
+    fn timers(&mut self, raw: &RawTimers) -> Clamps {
         let value = |timer: &Option<Spanned<Seconds>>| timer.as_ref().map(|timer| timer.get_ref().0);
-        let timers = Timers {
-            refresh_min: value(&raw.refresh_min).unwrap_or(std::time::Duration::from_secs(60)),
-            refresh_max: value(&raw.refresh_max),
-            retry_min: value(&raw.retry_min).unwrap_or(std::time::Duration::from_secs(15)),
-            retry_max: value(&raw.retry_max),
-            expire_min: value(&raw.expire_min),
-            expire_max: value(&raw.expire_max),
+        let default = Clamps::default();
+        let timers = Clamps {
+            refresh_min: value(&raw.refresh_min).unwrap_or(default.refresh_min),
+            refresh_max: value(&raw.refresh_max).unwrap_or(default.refresh_max),
+            retry_min: value(&raw.retry_min).unwrap_or(default.retry_min),
+            retry_max: value(&raw.retry_max).unwrap_or(default.retry_max),
+            expire_max: value(&raw.expire_max).unwrap_or(default.expire_max),
+            expire_min: value(&raw.expire_min).or(default.expire_min),
         };
         for (name, least, most, written) in [
-            ("refresh", Some(timers.refresh_min), timers.refresh_max, &raw.refresh_max),
-            ("retry", Some(timers.retry_min), timers.retry_max, &raw.retry_max),
-            ("expire", timers.expire_min, timers.expire_max, &raw.expire_max),
+            (
+                "refresh",
+                Some(timers.refresh_min),
+                timers.refresh_max,
+                raw.refresh_max.as_ref().or(raw.refresh_min.as_ref()),
+            ),
+            (
+                "retry",
+                Some(timers.retry_min),
+                timers.retry_max,
+                raw.retry_max.as_ref().or(raw.retry_min.as_ref()),
+            ),
+            (
+                "expire",
+                timers.expire_min,
+                timers.expire_max,
+                raw.expire_max.as_ref().or(raw.expire_min.as_ref()),
+            ),
         ] {
-            if let (Some(least), Some(most), Some(written)) = (least, most, written)
+            if let (Some(least), Some(written)) = (least, written)
                 && least > most
             {
                 let title = format!("{name}_max is shorter than {name}_min");

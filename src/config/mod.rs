@@ -22,10 +22,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::dns::Name;
+use crate::replica::follow::LowerSerial;
+use crate::replica::timers::Clamps;
 
 pub use formula::{FormulaError, file_stem, zone_of_stem};
 pub use problem::{ConfigError, Paint, Problem};
-pub use zone::{ColdStart, Guard, LowerSerial, Primary, Role, Secondary, SerialPolicy, Zone};
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +37,8 @@ pub struct Config {
     pub server: Server,
     /// `[control]`.
     pub control: Control,
-    /// `[timers]`.
-    pub timers: Timers,
+    /// `[timers]`: bounds on what a zone's SOA says.
+    pub timers: Clamps,
     /// `[keys."NAME"]`, sorted by name.
     pub keys: Vec<Key>,
     /// `[peers.NAME]`, sorted by name.
@@ -107,23 +108,6 @@ pub struct Control {
 /// The longest path that a unix socket address can hold (`sun_path` less its final zero).
 pub const SOCKET_PATH_OCTETS_MAX: usize = 107;
 
-/// `[timers]`: clamps of what a zone's SOA says. They never raise EXPIRE unless `expire_min` is set (R19).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timers {
-    /// REFRESH is at least this.
-    pub refresh_min: Duration,
-    /// REFRESH is at most this.
-    pub refresh_max: Option<Duration>,
-    /// RETRY is at least this.
-    pub retry_min: Duration,
-    /// RETRY is at most this.
-    pub retry_max: Option<Duration>,
-    /// EXPIRE is at least this.
-    pub expire_min: Option<Duration>,
-    /// EXPIRE is at most this.
-    pub expire_max: Option<Duration>,
-}
-
 /// A TSIG key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
@@ -184,6 +168,106 @@ pub struct Rule {
     pub who: Who,
     /// What was written, for `explain` and the log.
     pub text: String,
+}
+
+/// One zone, whatever the config said in how many places.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Zone {
+    /// Its apex.
+    pub name: Name,
+    /// What we are for it.
+    pub role: Role,
+    /// Whom we send NOTIFY.
+    pub notify: Vec<PeerIndex>,
+    /// Who may transfer it; nobody unless listed.
+    pub transfer: Vec<Rule>,
+    /// Who may query it; `None` is everybody.
+    pub query: Option<Vec<Rule>>,
+    /// What happens to a version that removes much (R13).
+    pub guard: Guard,
+    /// The pattern that it came from, if it was not named.
+    pub pattern: Option<String>,
+    /// Where the config defines it, as `FILE:LINE`.
+    pub position: String,
+}
+
+/// What we are for a zone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Role {
+    /// We have the file.
+    Primary(Primary),
+    /// We follow others.
+    Secondary(Secondary),
+}
+
+/// A zone whose truth is a file here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Primary {
+    /// The zone file.
+    pub file: PathBuf,
+    /// How serials are chosen (R11).
+    pub serial: SerialPolicy,
+    /// What is served after a start with a broken file (R02).
+    pub cold_start_bad_file: ColdStart,
+}
+
+/// A zone whose truth is elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secondary {
+    /// Whom we ask, in this order, and whose NOTIFY we believe.
+    pub primaries: Vec<PeerIndex>,
+    /// Whether differences are asked for; otherwise whole zones only.
+    pub ixfr: bool,
+    /// What a lower serial at the primary leads to (R20).
+    pub lower_serial: LowerSerial,
+    /// Octets that one transfer may bring.
+    pub transfer_octets_max: u64,
+    /// Records that one transfer may bring.
+    pub transfer_records_max: u64,
+}
+
+/// How serials of a primary are chosen (R11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SerialPolicy {
+    /// The file's if it is newer, else one more than the last.
+    Increment,
+    /// Only ever the file's.
+    Keep,
+    /// YYYYMMDDnn.
+    Date,
+    /// Seconds since 1970.
+    UnixTime,
+}
+
+/// What happens to a version that removes more records *and* a greater share of the names (R13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// What happens.
+    pub action: GuardAction,
+    /// Records.
+    pub records: u64,
+    /// Per cent of the names.
+    pub percent: u8,
+}
+
+/// What the guard does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuardAction {
+    /// Nothing.
+    Off,
+    /// It publishes the version and says so: the default of a secondary.
+    Alarm,
+    /// It keeps the version back until `zone confirm SERIAL`: the default of a primary.
+    Hold,
+}
+
+/// What is served after a start with a broken file (R02).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColdStart {
+    /// The last version that was published.
+    ServeLast,
+    /// SERVFAIL until the file is good.
+    ServFail,
 }
 
 impl Config {

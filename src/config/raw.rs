@@ -107,8 +107,8 @@ pub(super) struct RawZone {
     pub primaries: Option<Spanned<Vec<Spanned<String>>>>,
     pub ixfr: Option<Spanned<bool>>,
     pub serial: Option<Spanned<RawSerial>>,
-    pub guard: Option<Spanned<bool>>,
-    pub guard_records: Option<Spanned<u64>>,
+    pub guard: Option<RawGuard>,
+    pub guard_records: Option<u64>,
     pub guard_percent: Option<Spanned<u8>>,
     pub cold_start_bad_file: Option<Spanned<RawColdStart>>,
     pub lower_serial: Option<Spanned<RawLowerSerial>>,
@@ -133,6 +133,15 @@ pub(super) enum RawSerial {
     Keep,
     Date,
     UnixTime,
+}
+
+/// `guard = "off" | "alarm" | "hold"`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawGuard {
+    Off,
+    Alarm,
+    Hold,
 }
 
 /// `cold_start_bad_file = "serve_last" | "servfail"`.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::reason::Reason;
+use crate::replica::follow::LowerSerial;
 
 const SAMPLE: &str = r#"
 [server]
@@ -94,7 +95,7 @@ fn the_sample_means_what_it_says() {
     assert_eq!(com.transfer[3].who, Who::Peer(PeerIndex(0)));
     let Role::Primary(primary) = &com.role else { panic!("{:?}", com.role) };
     assert_eq!(primary.file, directory.path().join("zones/example.com.zone"));
-    assert_eq!(primary.guard, Some(Guard { records: 100, percent: 30 }));
+    assert_eq!(com.guard, Guard { action: GuardAction::Hold, records: 100, percent: 30 });
     assert!(com.position.ends_with("config.toml:26"), "{}", com.position);
 
     let Role::Secondary(secondary) = &config.zones[1].role else { panic!("{:?}", config.zones[1].role) };

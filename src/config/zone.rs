@@ -9,109 +9,15 @@ use toml::Spanned;
 
 use super::check::Checker;
 use super::problem::Problem;
-use super::raw::{RawColdStart, RawConfig, RawLowerSerial, RawRole, RawSerial, RawZone};
-use super::{PeerIndex, Rule, Who, formula};
+use super::raw::{RawColdStart, RawConfig, RawGuard, RawLowerSerial, RawRole, RawSerial, RawZone};
+use super::{
+    ColdStart, Guard, GuardAction, PeerIndex, Primary, Role, Rule, Secondary, SerialPolicy, Who, Zone,
+    formula,
+};
 use crate::dns::Name;
 use crate::limits;
 use crate::reason::Reason;
-
-/// One zone, whatever the config said in how many places.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Zone {
-    /// Its apex.
-    pub name: Name,
-    /// What we are for it.
-    pub role: Role,
-    /// Whom we send NOTIFY.
-    pub notify: Vec<PeerIndex>,
-    /// Who may transfer it; nobody unless listed.
-    pub transfer: Vec<Rule>,
-    /// Who may query it; `None` is everybody.
-    pub query: Option<Vec<Rule>>,
-    /// The pattern that it came from, if it was not named.
-    pub pattern: Option<String>,
-    /// Where the config defines it, as `FILE:LINE`.
-    pub position: String,
-}
-
-/// What we are for a zone.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Role {
-    /// We have the file.
-    Primary(Primary),
-    /// We follow others.
-    Secondary(Secondary),
-}
-
-/// A zone whose truth is a file here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Primary {
-    /// The zone file.
-    pub file: PathBuf,
-    /// How serials are chosen (R11).
-    pub serial: SerialPolicy,
-    /// When an edit that removes much is held; `None` is never (R13).
-    pub guard: Option<Guard>,
-    /// What is served after a start with a broken file (R02).
-    pub cold_start_bad_file: ColdStart,
-}
-
-/// A zone whose truth is elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secondary {
-    /// Whom we ask, in this order, and whose NOTIFY we believe.
-    pub primaries: Vec<PeerIndex>,
-    /// Whether differences are asked for; otherwise whole zones only.
-    pub ixfr: bool,
-    /// What a lower serial at the primary leads to (R20).
-    pub lower_serial: LowerSerial,
-    /// Octets that one transfer may bring.
-    pub transfer_octets_max: u64,
-    /// Records that one transfer may bring.
-    pub transfer_records_max: u64,
-}
-
-/// How serials of a primary are chosen (R11).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SerialPolicy {
-    /// The file's if it is newer, else one more than the last.
-    Increment,
-    /// Only ever the file's.
-    Keep,
-    /// YYYYMMDDnn.
-    Date,
-    /// Seconds since 1970.
-    UnixTime,
-}
-
-/// An edit is held if it removes more than both of these (R13).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Guard {
-    /// Records.
-    pub records: u64,
-    /// Per cent of the names.
-    pub percent: u8,
-}
-
-/// What is served after a start with a broken file (R02).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColdStart {
-    /// The last version that was published.
-    ServeLast,
-    /// SERVFAIL until the file is good.
-    ServFail,
-}
-
-/// What a lower serial at the primary leads to (R20).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LowerSerial {
-    /// An alarm; ours stays until it expires.
-    Alert,
-    /// Taken over if authenticated primaries agree on it for this long.
-    AcceptAfter(Duration),
-    /// Never taken, not even when the zone has expired.
-    Never,
-}
+use crate::replica::follow::LowerSerial;
 
 /// The template that applies to zones which name none.
 const DEFAULT_TEMPLATE: &str = "default";
@@ -272,6 +178,7 @@ impl<'a> Merged<'a> {
         role: &Spanned<RawRole>,
     ) -> Option<Zone> {
         let pattern = found.as_ref().map(|(pattern, _)| pattern.get_ref().clone());
+        let guard = self.guard(checker, *role.get_ref());
         let role = match role.get_ref() {
             RawRole::Primary => Role::Primary(self.primary(checker, &name, found.map(|(_, file)| file))?),
             RawRole::Secondary => Role::Secondary(self.secondary(checker, role)?),
@@ -291,6 +198,7 @@ impl<'a> Merged<'a> {
             notify: notify.into_iter().map(|(peer, _)| peer).collect(),
             transfer,
             query: self.rules(checker, |zone| &zone.allow_query),
+            guard,
             pattern,
             position: checker.position(self.span.start),
         })
@@ -301,13 +209,6 @@ impl<'a> Merged<'a> {
             Some(file) => file,
             None => self.file(checker, name)?,
         };
-        let guard = self.value(|zone| &zone.guard).is_none_or(|guard| *guard.get_ref());
-        let percent = self.value(|zone| &zone.guard_percent);
-        if let Some(percent) = percent.filter(|percent| *percent.get_ref() > 100) {
-            let problem =
-                Problem::new(Reason::ConfigBadValue, percent.span(), "a share is at most 100 per cent");
-            checker.problem(problem);
-        }
         Some(Primary {
             file,
             serial: match self.value(|zone| &zone.serial).map(|serial| *serial.get_ref()) {
@@ -316,10 +217,6 @@ impl<'a> Merged<'a> {
                 Some(RawSerial::Date) => SerialPolicy::Date,
                 Some(RawSerial::UnixTime) => SerialPolicy::UnixTime,
             },
-            guard: guard.then(|| Guard {
-                records: self.value(|zone| &zone.guard_records).map_or(100, |records| *records.get_ref()),
-                percent: percent.map_or(30, |percent| *percent.get_ref()),
-            }),
             cold_start_bad_file: match self
                 .value(|zone| &zone.cold_start_bad_file)
                 .map(|cold| *cold.get_ref())
@@ -328,6 +225,24 @@ impl<'a> Merged<'a> {
                 Some(RawColdStart::ServFail) => ColdStart::ServFail,
             },
         })
+    }
+
+    fn guard(&self, checker: &mut Checker<'_>, role: RawRole) -> Guard {
+        let percent = self.value(|zone| &zone.guard_percent);
+        if let Some(percent) = percent.filter(|percent| *percent.get_ref() > 100) {
+            let problem =
+                Problem::new(Reason::ConfigBadValue, percent.span(), "a share is at most 100 per cent");
+            checker.problem(problem);
+        }
+        Guard {
+            action: match (self.value(|zone| &zone.guard), role) {
+                (Some(RawGuard::Off), _) => GuardAction::Off,
+                (Some(RawGuard::Alarm), _) | (None, RawRole::Secondary) => GuardAction::Alarm,
+                (Some(RawGuard::Hold), _) | (None, RawRole::Primary) => GuardAction::Hold,
+            },
+            records: self.value(|zone| &zone.guard_records).copied().unwrap_or(100),
+            percent: percent.map_or(30, |percent| *percent.get_ref()),
+        }
     }
 
     fn file(&self, checker: &mut Checker<'_>, name: &Name) -> Option<PathBuf> {
@@ -411,9 +326,6 @@ impl<'a> Merged<'a> {
                 vec![
                     span("file", &zone.file),
                     span("serial", &zone.serial),
-                    span("guard", &zone.guard),
-                    span("guard_records", &zone.guard_records),
-                    span("guard_percent", &zone.guard_percent),
                     span("cold_start_bad_file", &zone.cold_start_bad_file),
                 ],
                 "secondary",
