@@ -7,9 +7,11 @@
 pub mod edns;
 pub mod message;
 pub mod name;
+pub mod rdata;
 pub mod record;
 pub mod rtype;
 pub mod serial;
+pub mod soa;
 pub mod tsig;
 
 pub use hickory_proto::op::{OpCode, ResponseCode};
@@ -17,3 +19,4 @@ pub use name::{Name, NameRef};
 pub use record::{Record, RecordRef, Records};
 pub use rtype::{Class, RecordType};
 pub use serial::Serial;
+pub use soa::Soa;
