@@ -5,176 +5,24 @@
 //! what arrives for a request that was given up is ignored; a hint (NOTIFY) never changes state, it
 //! only decides when and whom we ask (R16). Nothing here reads a clock or a message.
 
+mod message;
+mod rest;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::ladder::{self, Primary, Rung};
-use super::timers::{Clamps, Jitter, SoaTimers};
+use super::timers::{Jitter, SoaTimers};
 use crate::dns::Serial;
-use crate::ident::{Attempt, PeerId, Transport};
+use crate::ident::{Attempt, PeerId};
 use crate::reason::Reason;
 use crate::time::Tick;
+pub use message::{Action, Event, Failure, FailureClass, FetchKind, Fetched, Held, LowerSerial, Seen, Setup};
 
 /// Least time between two checks that a stranger could have caused (R16, F08).
 const HINT_SPACING: Duration = Duration::from_secs(1);
-/// Checks after a primary answered below its own hint (R16).
-const HINT_RECHECKS: [Duration; 4] =
-    [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9), Duration::from_secs(27)];
 /// A request whose driver never reports back is given up after this; drivers report far earlier.
 const REQUEST_MAX: Duration = Duration::from_secs(3 * 60 * 60);
-/// First and longest wait between rounds while we hold no version at all.
-const EMPTY_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
-
-/// How a transfer is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FetchKind {
-    /// Differences from the version we hold (RFC 1995).
-    Ixfr,
-    /// The whole zone (RFC 5936).
-    Axfr,
-}
-
-/// What to do when a primary's serial is lower than ours and the zone is not expired (R20).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LowerSerial {
-    /// Keep ours and say so.
-    Alert,
-    /// Accept it once it has been answered for this long.
-    AcceptAfter(Duration),
-    /// Keep ours even after EXPIRE.
-    Never,
-}
-
-/// The kind of a failure, as far as the ladder cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureClass {
-    /// Nothing came, or the connection broke before anything came.
-    Unreachable,
-    /// An rcode other than NOERROR.
-    Refused,
-    /// IXFR in particular was refused or not understood (E09).
-    IxfrRefused,
-    /// The differences do not fit what we hold (E08).
-    IxfrInconsistent,
-    /// What came is not a proper answer (D12, R23), or broke off in the middle.
-    Garbage,
-}
-
-/// Why an attempt failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The cause, with its code.
-    pub reason: Reason,
-    /// What the ladder makes of it.
-    pub class: FailureClass,
-    /// The sentence for `status` and the log.
-    pub detail: String,
-}
-
-/// What an answer to an SOA query or an IXFR showed of a primary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Its serial.
-    pub serial: Serial,
-    /// Its EXPIRE option in seconds, if it sent one.
-    pub expire: Option<u32>,
-}
-
-/// How a transfer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fetched {
-    /// The primary had nothing newer than what we asked from.
-    Current(Seen),
-    /// A new version was received whole; the engine goes on to store and publish it.
-    Changed(Seen),
-}
-
-/// What the machine is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Begin: the first check is due after `stagger` (0 for a zone that we hold nothing of).
-    Start {
-        /// Spreads the first checks of many zones.
-        stagger: Duration,
-    },
-    /// A NOTIFY from a primary of this zone.
-    Notify {
-        /// Which primary.
-        peer: PeerId,
-        /// The serial of the SOA that it carried.
-        serial: Option<Serial>,
-    },
-    /// The answer to an `AskSoa`.
-    Answered(Attempt, Result<Seen, Failure>),
-    /// The end of a `Fetch`.
-    Fetched(Attempt, Result<Fetched, Failure>),
-    /// The version that the last `Fetch` brought is published, or held by a guard: both confirm the
-    /// primary (R18).
-    Settled {
-        /// Serial and timers of the version that we now serve.
-        serial: Serial,
-        /// Its timers.
-        timers: SoaTimers,
-        /// The EXPIRE option that came with it.
-        expire: Option<u32>,
-    },
-    /// The version that the last `Fetch` brought could not be taken.
-    Rejected(Failure),
-    /// The operator wants a check now.
-    Refresh,
-    /// The operator wants a whole transfer now, whatever the serials say.
-    Retransfer,
-    /// A deadline may have passed.
-    Tick,
-}
-
-/// What the machine wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Ask `peer` for the SOA.
-    AskSoa(Attempt, PeerId, Transport),
-    /// Transfer the zone from `peer`.
-    Fetch {
-        /// What the result must carry.
-        attempt: Attempt,
-        /// From whom.
-        peer: PeerId,
-        /// How.
-        kind: FetchKind,
-        /// A serial that is not newer than ours is taken as well (R20).
-        accept_lower: bool,
-    },
-    /// Stop a request; its result is not wanted.
-    GiveUp(Attempt),
-    /// EXPIRE has passed: stop serving.
-    Expire,
-    /// The EXPIRE deadline moved: store it, and let the served version live so long.
-    Deadline(Tick),
-    /// Something that the operator should read.
-    Note(Reason, String),
-}
-
-/// The version that we hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// Its serial.
-    pub serial: Serial,
-    /// Its timers.
-    pub timers: SoaTimers,
-}
-
-/// How the machine is set up.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// Whom we follow, in the order of preference.
-    pub primaries: Vec<PeerId>,
-    /// Whether IXFR is asked for at all.
-    pub ixfr: bool,
-    /// R20.
-    pub lower_serial: LowerSerial,
-    /// Bounds on the SOA's timers.
-    pub clamps: Clamps,
-}
 
 /// ```text
 ///          deadline, hint, operator                 newer
@@ -535,56 +383,6 @@ impl Follow {
         self.round.confirmed = true;
         self.lower_since = None;
         out.push(Action::Deadline(deadline));
-    }
-
-    /// Every rung was asked: decide about a lower serial, then wait.
-    fn end_round(&mut self, now: Tick, out: &mut Vec<Action>) {
-        if let Some((peer, _)) = self.round.lower.take()
-            && !self.round.confirmed
-            && self.accepts_lower(now)
-        {
-            self.round.rungs = ladder::fetches(&self.primaries, now, peer, false);
-            if let Some(rung) = self.round.rungs.pop_front() {
-                return self.take(now, rung, true, out);
-            }
-        }
-        self.state = State::Idle;
-        self.due = now + self.wait_after_round();
-        if let (Some((_, hint)), Some(held)) = (self.round.hint, self.held)
-            && hint.is_newer_than(held.serial)
-            && let Some(&wait) = HINT_RECHECKS.get(self.rechecks)
-        {
-            self.rechecks += 1;
-            self.pending.get_or_insert(self.round.hint);
-            self.due = self.due.min(now + wait);
-        } else if self.pending.is_some() {
-            self.due = now;
-        }
-    }
-
-    fn accepts_lower(&mut self, now: Tick) -> bool {
-        let since = *self.lower_since.get_or_insert(now);
-        match self.setup.lower_serial {
-            LowerSerial::Never => false,
-            LowerSerial::Alert => self.expired,
-            LowerSerial::AcceptAfter(wait) => self.expired || now.since(since) >= wait,
-        }
-    }
-
-    fn wait_after_round(&mut self) -> Duration {
-        let clamps = self.setup.clamps;
-        match self.held {
-            Some(held) if self.round.confirmed => {
-                self.empty_rounds = 0;
-                self.jitter.earlier(clamps.refresh(held.timers))
-            }
-            Some(held) => self.jitter.earlier(clamps.retry(held.timers)),
-            None => {
-                let wait = EMPTY_RETRY.0.saturating_mul(1 << self.empty_rounds.min(7)).min(EMPTY_RETRY.1);
-                self.empty_rounds += 1;
-                self.jitter.earlier(wait.min(clamps.retry_max).max(clamps.retry_min.min(EMPTY_RETRY.0)))
-            }
-        }
     }
 
     fn expire_if_due(&mut self, now: Tick, out: &mut Vec<Action>) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::replica::timers::Clamps;
 
 const ONE: PeerId = PeerId(1);
 const TWO: PeerId = PeerId(2);

@@ -1,0 +1,235 @@
+//! The house rules, held by a test: layers, banned calls, file lengths, and where `unsafe` may stand.
+//!
+//! A failure names the place and what to do instead.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The layer of each room; a file imports only from lower layers (`engine` is L5 and so on).
+const LAYERS: &[(&str, u8)] = &[
+    ("limits", 0),
+    ("time", 0),
+    ("ident", 0),
+    ("dns", 0),
+    ("reason", 0),
+    ("trace", 0),
+    ("zone", 1),
+    ("answer", 2),
+    ("transfer", 2),
+    ("replica", 2),
+    ("policy", 2),
+    ("serve", 3),
+    ("env", 3),
+    ("store", 4),
+    ("config", 4),
+    ("engine", 5),
+    ("net", 6),
+    ("control", 6),
+    ("service", 6),
+    ("cli", 7),
+];
+
+/// Rooms and files that know no clock, socket, file or runtime.
+const PURE: &[&str] = &[
+    "limits",
+    "time",
+    "ident",
+    "dns",
+    "reason",
+    "trace",
+    "zone",
+    "answer",
+    "transfer",
+    "replica",
+    "policy",
+    "serve",
+    "engine/commit",
+    "engine/shard",
+    "engine/zone",
+    "engine/guard",
+    "engine/serial",
+    "engine/intake",
+    "store/format",
+];
+
+/// What must not stand in a pure room, and what to do instead.
+const BANNED_IN_PURE: &[(&str, &str)] = &[
+    ("tokio::", "return an action and let net/ carry it out"),
+    ("std::net::TcpStream", "return an action and let net/ carry it out"),
+    ("std::net::UdpSocket", "return an action and let net/ carry it out"),
+    ("std::fs::", "take a `Sources`, a `Disk` or the octets as an argument"),
+    ("Instant::now", "take `now: Tick` as an argument"),
+    ("SystemTime::now", "take `now: Wall` as an argument"),
+    ("thread::", "return an action and let engine/threads carry it out"),
+    ("getrandom", "take a seed as an argument"),
+];
+
+/// What must not stand anywhere in `src`.
+const BANNED: &[(&str, &str)] = &[
+    ("todo!(", "do it, or leave it out and say so in the docs"),
+    ("unimplemented!(", "do it, or leave it out and say so in the docs"),
+    ("TODO", "do it, or leave it out and say so in the docs"),
+    ("FIXME", "do it, or leave it out and say so in the docs"),
+    ("dbg!(", "log through tracing, or take it away"),
+    ("spawn_blocking", "use the engine's worker pool"),
+    ("unbounded_channel", "bound the channel and push back"),
+];
+
+/// Files that are one flat table may be longer.
+const FLAT_TABLES: &[&str] = &["src/dns/rtype.rs", "src/reason.rs"];
+
+const LINES_MAX: usize = 450;
+
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// `engine/zone/file` for `src/engine/zone/file.rs`.
+    fn room(&self) -> String {
+        let path = self.path.with_extension("");
+        let path = path.strip_prefix("src").unwrap_or(&path).to_string_lossy().into_owned();
+        path.strip_suffix("/mod").map(str::to_owned).unwrap_or(path)
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("tests"))
+    }
+
+    /// The text before the tests that stand beside the code, without comments.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let end = self.text.find("#[cfg(test)]\nmod tests {").unwrap_or(self.text.len());
+        let lines = self.text[..end].lines().enumerate();
+        lines.map(|(at, line)| (at + 1, line.split("//").next().unwrap_or_default()))
+    }
+}
+
+fn sources() -> Vec<Source> {
+    fn walk(folder: &Path, found: &mut Vec<Source>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push(Source { path, text });
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(Path::new("src"), &mut found);
+    assert!(found.len() > 20, "the sources are not where this test looks");
+    found
+}
+
+fn layer(room: &str) -> Option<u8> {
+    let room = room.split('/').next().unwrap_or(room);
+    LAYERS.iter().find(|(name, _)| *name == room).map(|(_, layer)| *layer)
+}
+
+fn fail_if_any(faults: Vec<String>) {
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn a_file_imports_only_from_lower_layers() {
+    let mut faults = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_test()) {
+        let room = source.room();
+        let Some(mine) = layer(&room) else {
+            if room != "lib" && room != "main" {
+                faults.push(format!("{room}: a room without a layer; add it to LAYERS"));
+            }
+            continue;
+        };
+        let top = room.split('/').next().unwrap_or_default().to_owned();
+        for (line, code) in source.code() {
+            for path in code.split("crate::").skip(1) {
+                let other: String = path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let Some(theirs) = layer(&other) else { continue };
+                let allowed = other == top || theirs < mine || (mine == 0 && theirs == 0) || top == "service";
+                if !allowed {
+                    faults.push(format!(
+                        "{}:{line}: {top} (L{mine}) must not import {other} (L{theirs}): pass it in, or move it down",
+                        source.path.display()
+                    ));
+                }
+            }
+        }
+    }
+    fail_if_any(faults);
+}
+
+#[test]
+fn pure_rooms_know_no_clock_socket_or_file() {
+    let mut faults = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_test()) {
+        let room = source.room();
+        if !PURE.iter().any(|pure| room == *pure || room.starts_with(&format!("{pure}/"))) {
+            continue;
+        }
+        for (line, code) in source.code() {
+            for (banned, instead) in BANNED_IN_PURE {
+                if code.contains(banned) {
+                    faults.push(format!("{}:{line}: {banned}: {instead}", source.path.display()));
+                }
+            }
+        }
+    }
+    fail_if_any(faults);
+}
+
+#[test]
+fn nothing_unfinished_and_nothing_unbounded_stands_in_the_sources() {
+    let mut faults = Vec::new();
+    for source in sources() {
+        for (at, line) in source.text.lines().enumerate() {
+            for (banned, instead) in BANNED {
+                if line.contains(banned) {
+                    faults.push(format!("{}:{}: {banned}: {instead}", source.path.display(), at + 1));
+                }
+            }
+        }
+    }
+    fail_if_any(faults);
+}
+
+#[test]
+fn files_stay_short_enough_to_be_read() {
+    let mut faults = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_test()) {
+        let lines = source.text.lines().count();
+        let path = source.path.to_string_lossy();
+        if lines > LINES_MAX && !FLAT_TABLES.contains(&path.as_ref()) {
+            faults.push(format!("{path}: {lines} lines; look for the second thing in it"));
+        }
+    }
+    fail_if_any(faults);
+}
+
+#[test]
+fn unsafe_stands_in_the_one_file_of_system_calls() {
+    let mut faults = Vec::new();
+    for source in sources().iter().filter(|source| source.path != Path::new("src/net/sys.rs")) {
+        for (line, code) in source.code() {
+            let word = code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe");
+            if word {
+                faults.push(format!("{}:{line}: move it to src/net/sys.rs", source.path.display()));
+            }
+        }
+    }
+    fail_if_any(faults);
+}
+
+#[test]
+fn every_file_says_what_lives_in_it() {
+    let mut faults = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_test()) {
+        if !source.text.starts_with("//!") {
+            faults
+                .push(format!("{}: begin with `//!`: what lives here, its invariant", source.path.display()));
+        }
+    }
+    fail_if_any(faults);
+}
