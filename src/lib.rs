@@ -8,6 +8,7 @@
 //! | L0 | [`limits`] | one named constant for each bound |
 //! | L0 | [`time`], [`ident`], [`trace`], [`reason`] | plain numbers, handles, explaining, causes with codes |
 //! | L0 | [`dns`] | the vocabulary of DNS on bytes |
+//! | L1 | [`zone`] | where a zone lives: versions, lookup, edit, difference, the zone set |
 //! | L2 | [`policy`] | who may: rules over address, key and transport |
 //! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY |
 //! | L3 | [`env`] | clocks, chance and the disk as traits; the real ones and the simulated ones |
@@ -25,3 +26,4 @@ pub mod reason;
 pub mod replica;
 pub mod time;
 pub mod trace;
+pub mod zone;

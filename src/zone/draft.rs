@@ -1,0 +1,266 @@
+//! A page as it is written.
+//!
+//! Drafts borrow names and RDATA from wherever they are (a builder's buffer, a delta, the page
+//! before), so an edit copies octets only once, into the new page.
+
+use std::sync::Arc;
+
+use super::page::{CUT, DNAME, Entry, HEADER, OWN_OWNER, OWN_TTL, Set, Stored, WILDCARD};
+use super::tree::{Tree, page_index};
+use crate::dns::{NameRef, RecordType, rdata};
+
+/// A name that is being made.
+pub(super) struct EntryDraft<'a> {
+    /// The labels below the apex as first spelled.
+    pub(super) labels: &'a [u8],
+    /// Names that exist right below.
+    pub(super) children: u64,
+    /// Whether `*` is one of them.
+    pub(super) wildcard: bool,
+    /// RRsets, ascending by type, none of them empty.
+    pub(super) sets: Vec<SetDraft<'a>>,
+}
+
+/// An RRset that is being made; its records are in canonical order without duplicates.
+pub(super) struct SetDraft<'a> {
+    pub(super) rtype: RecordType,
+    pub(super) records: Vec<Stored<'a>>,
+}
+
+impl<'a> EntryDraft<'a> {
+    /// A name without records and children.
+    pub(super) fn empty(labels: &'a [u8]) -> EntryDraft<'a> {
+        EntryDraft { labels, children: 0, wildcard: false, sets: Vec::new() }
+    }
+
+    /// A name as a page holds it.
+    pub(super) fn open(entry: Entry<'a>) -> EntryDraft<'a> {
+        EntryDraft {
+            labels: entry.labels(),
+            children: entry.children(),
+            wildcard: entry.flags() & WILDCARD != 0,
+            sets: entry.sets().map(SetDraft::open).collect(),
+        }
+    }
+
+    /// The RRset of a type, or where it would stand.
+    pub(super) fn set_at(&self, rtype: RecordType) -> Result<usize, usize> {
+        self.sets.binary_search_by_key(&rtype, |set| set.rtype)
+    }
+
+    /// What the flags of the entry say, but for its RRsets.
+    fn flags(&self) -> u8 {
+        let mut flags = if self.wildcard { WILDCARD } else { 0 };
+        for set in &self.sets {
+            flags |= match set.rtype {
+                RecordType::NS if !self.labels.is_empty() => CUT,
+                RecordType::DNAME => DNAME,
+                _ => 0,
+            };
+        }
+        flags
+    }
+
+    /// Writes the entry; returns its flags.
+    fn write(&self, apex: NameRef<'_>, out: &mut Vec<u8>) -> u8 {
+        out.push(u8::try_from(self.labels.len()).expect("a name has at most 255 octets"));
+        out.extend_from_slice(self.labels);
+        let flags = self.flags();
+        out.push(flags);
+        push_varint(out, self.children);
+        push_varint(out, self.sets.len() as u64);
+        for set in &self.sets {
+            set.write(self.labels, apex, out);
+        }
+        flags
+    }
+}
+
+impl<'a> SetDraft<'a> {
+    fn open(set: Set<'a>) -> SetDraft<'a> {
+        SetDraft { rtype: set.head.rtype, records: set.records().collect() }
+    }
+
+    /// The record with the same canonical RDATA, or where it would stand.
+    pub(super) fn record_at(&self, rdata: &[u8]) -> Result<usize, usize> {
+        let wanted = canonical(self.rtype, rdata);
+        self.records.binary_search_by(|record| canonical(self.rtype, record.rdata).cmp(&wanted))
+    }
+
+    /// Brings records that came in any order into canonical order; of duplicates the first stays.
+    /// Returns how many went.
+    pub(super) fn settle(&mut self) -> u64 {
+        if self.records.len() < 2 {
+            return 0;
+        }
+        let before = self.records.len();
+        let rtype = self.rtype;
+        self.records.sort_by_cached_key(|record| canonical(rtype, record.rdata));
+        self.records.dedup_by(|later, first| rdata::same(rtype, later.rdata, first.rdata));
+        (before - self.records.len()) as u64
+    }
+
+    /// Gives all records their least TTL (RFC 2181 §5.2); signatures go with the set that they
+    /// cover (RFC 4034 §3). Returns whether any TTL changed.
+    pub(super) fn level_ttls(&mut self) -> bool {
+        let mut changed = false;
+        let signatures = self.rtype == RecordType::RRSIG;
+        let covered = |record: &Stored<'_>| record.rdata.first_chunk::<2>().copied().filter(|_| signatures);
+        // Canonical order keeps signatures of one type together: the type stands first in RDATA.
+        for group in self.records.chunk_by_mut(|a, b| covered(a) == covered(b)) {
+            let least = group.iter().map(|record| served_ttl(record.ttl)).min().unwrap_or(0);
+            for record in group {
+                changed |= record.ttl != least;
+                record.ttl = least;
+            }
+        }
+        changed
+    }
+
+    fn write(&self, labels: &[u8], apex: NameRef<'_>, out: &mut Vec<u8>) {
+        let first = self.records.first().expect("an RRset has a record");
+        let mut flags = 0;
+        let mut ttl = first.ttl;
+        if self.records.iter().any(|record| record.ttl != first.ttl) {
+            flags |= OWN_TTL;
+            ttl = self.records.iter().map(|record| served_ttl(record.ttl)).min().unwrap_or(0);
+        }
+        if self.records.iter().any(|record| record.owner.is_some()) {
+            flags |= OWN_OWNER;
+        }
+        out.extend_from_slice(&self.rtype.0.to_be_bytes());
+        out.push(flags);
+        out.extend_from_slice(&ttl.to_be_bytes());
+        push_varint(out, self.records.len() as u64);
+        let octets = self.records.iter().map(|record| {
+            let own_ttl = if flags & OWN_TTL != 0 { 4 } else { 0 };
+            let own_owner = if flags & OWN_OWNER != 0 { labels.len() + apex.wire_len() } else { 0 };
+            own_ttl + own_owner + varint_len(record.rdata.len() as u64) + record.rdata.len()
+        });
+        push_varint(out, octets.sum::<usize>() as u64);
+        for record in &self.records {
+            if flags & OWN_TTL != 0 {
+                out.extend_from_slice(&record.ttl.to_be_bytes());
+            }
+            if flags & OWN_OWNER != 0 {
+                match record.owner {
+                    Some(owner) => out.extend_from_slice(owner.wire()),
+                    None => {
+                        out.extend_from_slice(labels);
+                        out.extend_from_slice(apex.wire());
+                    }
+                }
+            }
+            push_varint(out, record.rdata.len() as u64);
+            out.extend_from_slice(record.rdata);
+        }
+    }
+}
+
+/// A TTL as answers show it: the top bit reads as 0 (RFC 2181 §8).
+pub(super) fn served_ttl(ttl: u32) -> u32 {
+    if ttl >> 31 == 0 { ttl } else { 0 }
+}
+
+/// `None` if `owner` is spelled as `labels` under `apex`, else the owner.
+pub(super) fn own_spelling<'a>(owner: NameRef<'a>, labels: &[u8], apex: NameRef<'_>) -> Option<NameRef<'a>> {
+    let (above, tail) = owner.wire().split_at(labels.len());
+    (above != labels || tail != apex.wire()).then_some(owner)
+}
+
+fn canonical(rtype: RecordType, rdata: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(rdata.len());
+    rdata::canonical(rtype, rdata, &mut octets);
+    octets
+}
+
+/// Collects the entries of one page.
+#[derive(Default)]
+pub(super) struct PageWriter {
+    tags: Vec<u16>,
+    starts: Vec<usize>,
+    entries: Vec<u8>,
+}
+
+impl PageWriter {
+    /// Adds an entry as another page holds it.
+    pub(super) fn copy(&mut self, tag: u16, entry: Entry<'_>) {
+        self.tags.push(tag);
+        self.starts.push(self.entries.len());
+        self.entries.extend_from_slice(entry.0);
+    }
+
+    /// Adds an entry; returns its flags.
+    pub(super) fn write(&mut self, tag: u16, draft: &EntryDraft<'_>, apex: NameRef<'_>) -> u8 {
+        self.tags.push(tag);
+        self.starts.push(self.entries.len());
+        draft.write(apex, &mut self.entries)
+    }
+
+    /// The page; the writer is empty again.
+    pub(super) fn finish(&mut self) -> Arc<[u8]> {
+        // A page holds 48 names on average at most and the hash is keyed: 65,536 never meet.
+        let count = u16::try_from(self.tags.len()).expect("a page holds fewer than 65,536 names");
+        let narrow = HEADER + 4 * self.tags.len() + self.entries.len() <= usize::from(u16::MAX);
+        let width = if narrow { 2 } else { 4 };
+        let mut page = Vec::with_capacity(HEADER + (2 + width) * self.tags.len() + self.entries.len());
+        page.extend_from_slice(&count.to_le_bytes());
+        page.extend_from_slice(&[width as u8, 0]);
+        page.extend(self.tags.iter().flat_map(|tag| tag.to_le_bytes()));
+        let first = HEADER + (2 + width) * self.tags.len();
+        for start in &self.starts {
+            let offset = u32::try_from(first + start).expect("a page holds less than 4 GiB");
+            page.extend_from_slice(&offset.to_le_bytes()[..width]);
+        }
+        page.extend_from_slice(&self.entries);
+        self.tags.clear();
+        self.starts.clear();
+        self.entries.clear();
+        page.into()
+    }
+}
+
+/// Makes a tree of 2^bits pages from entries that come ascending by hash.
+pub(super) struct TreeWriter {
+    bits: u32,
+    pages: Vec<Arc<[u8]>>,
+    page: PageWriter,
+}
+
+impl TreeWriter {
+    pub(super) fn new(bits: u32) -> TreeWriter {
+        TreeWriter { bits, pages: Vec::with_capacity(1 << bits), page: PageWriter::default() }
+    }
+
+    /// The page that an entry with this hash goes into; no lower hash may follow.
+    pub(super) fn page_for(&mut self, hash: u64) -> &mut PageWriter {
+        let index = page_index(hash, self.bits);
+        debug_assert!(index >= self.pages.len(), "entries come ascending by hash");
+        self.close_until(index);
+        &mut self.page
+    }
+
+    /// The tree.
+    pub(super) fn finish(mut self) -> Tree<u8> {
+        self.close_until(1 << self.bits);
+        Tree::new(self.bits, self.pages)
+    }
+
+    fn close_until(&mut self, index: usize) {
+        while self.pages.len() < index {
+            self.pages.push(self.page.finish());
+        }
+    }
+}
+
+fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn varint_len(value: u64) -> usize {
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+}

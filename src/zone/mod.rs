@@ -1,0 +1,40 @@
+//! Where a zone lives: one immutable version in memory, and everything that is done to versions.
+//!
+//! A [`Version`] is a tree of small pages that are never written after they were made; a change
+//! ([`edit`], [`apply`]) copies the pages that it touches and shares the rest. [`diff`] walks two
+//! versions and skips what they share. The [`ZoneSet`] of a server is the same kind of tree, keyed
+//! by apex. This room knows no files, clocks or messages: records come in checked and in wire form.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `tree` | the copy-on-write tree of pages |
+//! | `page`, `draft` | a page as it is read and as it is written |
+//! | `version`, `node`, `walk` | lookup, what it finds, and all records one after the other |
+//! | `builder`, `edit`, `diff` | how versions are made and compared |
+//! | `set` | all zones of a server |
+
+mod builder;
+mod change;
+mod diff;
+mod digest;
+mod draft;
+mod edit;
+mod node;
+mod page;
+mod set;
+mod tree;
+mod version;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use builder::{BuildError, Builder, Built, Source};
+pub use change::{Change, Delta};
+pub use diff::diff;
+pub use digest::{Digest, DigestKey};
+pub use edit::{ApplyError, apply, edit, reserial};
+pub use node::{Node, Rrset, Stored};
+pub use set::{Lease, Slot, SlotState, ZoneSet};
+pub use version::{Found, Prepared, Version};
+pub use walk::Walk;

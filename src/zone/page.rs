@@ -1,0 +1,287 @@
+//! A page of a zone as it is read: about 24 names with their records in one allocation.
+//!
+//! ```text
+//! page    count u16, offset width u8, 0, tags [u16; count], offsets [u16 or u32; count], entries
+//! entry   length u8, labels below the apex, flags u8, children varint, RRsets varint, RRsets
+//! RRset   type u16, flags u8, TTL u32, records varint, octets varint, records
+//! record  [TTL u32 if OWN_TTL] [owner wire if OWN_OWNER] length varint, RDATA
+//! ```
+//! Numbers in entries are big-endian; varints are LEB128. A tag is 16 bits of the name's hash, so
+//! that a lookup compares one name only. RRsets ascend by type, their records are in canonical
+//! order. An RRset whose records differ in TTL or in the spelling of the owner, as a transfer may
+//! bring (R14), says so in its flags, and each record carries its own. `draft` writes pages; they
+//! never come from outside, so a page that does not parse is our own bug.
+
+use std::hash::Hasher;
+
+use siphasher::sip::SipHasher13;
+
+use super::digest::DigestKey;
+use crate::dns::name::NAME_OCTETS_MAX;
+use crate::dns::{NameRef, RecordType};
+
+/// Octets before the tags.
+pub(super) const HEADER: usize = 4;
+
+/// The name is not the apex and owns NS: a zone cut.
+pub(super) const CUT: u8 = 1;
+/// The name owns DNAME.
+pub(super) const DNAME: u8 = 2;
+/// `*` exists right below the name.
+pub(super) const WILDCARD: u8 = 4;
+
+/// Each record of the RRset carries its TTL.
+pub(super) const OWN_TTL: u8 = 1;
+/// Each record of the RRset carries its owner, spelled as it came.
+pub(super) const OWN_OWNER: u8 = 2;
+
+/// The hash of a name, from its labels below the apex. Case does not matter; the key keeps
+/// registrants from choosing names that meet in one page.
+pub(super) fn hash(key: &DigestKey, labels: &[u8]) -> u64 {
+    let mut hasher = SipHasher13::new_with_key(&key.0);
+    // Length octets are at most 63, below every ASCII letter.
+    let mut short = [0; 48];
+    if let Some(lower) = short.get_mut(..labels.len()) {
+        lower.copy_from_slice(labels);
+        lower.make_ascii_lowercase();
+        hasher.write(lower);
+    } else {
+        let mut long = [0; NAME_OCTETS_MAX];
+        let lower = &mut long[..labels.len()];
+        lower.copy_from_slice(labels);
+        lower.make_ascii_lowercase();
+        hasher.write(lower);
+    }
+    hasher.finish()
+}
+
+/// The part of a hash that stands in a page.
+pub(super) fn tag(hash: u64) -> u16 {
+    hash as u16
+}
+
+/// A page.
+#[derive(Clone, Copy)]
+pub(super) struct Page<'v>(pub(super) &'v [u8]);
+
+impl<'v> Page<'v> {
+    /// How many names it holds.
+    pub(super) fn len(self) -> usize {
+        usize::from(u16::from_le_bytes([self.0[0], self.0[1]]))
+    }
+
+    fn tags(self) -> &'v [[u8; 2]] {
+        let octets = &self.0[HEADER..HEADER + 2 * self.len()];
+        octets.as_chunks().0
+    }
+
+    /// The tag of the entry at `at`.
+    pub(super) fn tag(self, at: usize) -> u16 {
+        u16::from_le_bytes(self.tags()[at])
+    }
+
+    /// Where the entry at `at` begins.
+    fn offset(self, at: usize) -> usize {
+        let offsets = &self.0[HEADER + 2 * self.len()..];
+        match self.0[2] {
+            2 => usize::from(u16::from_le_bytes([offsets[2 * at], offsets[2 * at + 1]])),
+            _ => {
+                let octets = [0, 1, 2, 3].map(|octet| offsets[4 * at + octet]);
+                u32::from_le_bytes(octets) as usize
+            }
+        }
+    }
+
+    /// The entry at `at`.
+    pub(super) fn entry(self, at: usize) -> Entry<'v> {
+        let end = if at + 1 < self.len() { self.offset(at + 1) } else { self.0.len() };
+        Entry(&self.0[self.offset(at)..end])
+    }
+
+    /// Where the first name with this tag begins, for touching it ahead of time.
+    pub(super) fn first_with(self, tag: u16) -> Option<usize> {
+        self.tags().iter().position(|mine| *mine == tag.to_le_bytes())
+    }
+
+    /// The entry of a name, given by its labels below the apex in any case.
+    pub(super) fn find(self, tag: u16, labels: &[u8]) -> Option<Entry<'v>> {
+        let tag = tag.to_le_bytes();
+        let hits = self.tags().iter().enumerate().filter(|(_, mine)| **mine == tag);
+        hits.map(|(at, _)| self.entry(at)).find(|entry| entry.labels().eq_ignore_ascii_case(labels))
+    }
+
+    /// All entries.
+    pub(super) fn entries(self) -> impl Iterator<Item = Entry<'v>> {
+        (0..self.len()).map(move |at| self.entry(at))
+    }
+}
+
+/// A name with its records.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry<'v>(pub(super) &'v [u8]);
+
+impl<'v> Entry<'v> {
+    /// The labels below the apex as first spelled, without a final zero.
+    pub(super) fn labels(self) -> &'v [u8] {
+        &self.0[1..1 + usize::from(self.0[0])]
+    }
+
+    /// [`CUT`], [`DNAME`], [`WILDCARD`].
+    pub(super) fn flags(self) -> u8 {
+        self.0[1 + usize::from(self.0[0])]
+    }
+
+    /// What follows the flags: children, the number of RRsets, the RRsets.
+    pub(super) fn cursor(self) -> Cursor<'v> {
+        Cursor { octets: self.0, at: 2 + usize::from(self.0[0]) }
+    }
+
+    /// How many names exist right below this one.
+    pub(super) fn children(self) -> u64 {
+        self.cursor().varint()
+    }
+
+    /// How many RRsets there are; none at an empty non-terminal.
+    pub(super) fn set_count(self) -> u64 {
+        let mut cursor = self.cursor();
+        cursor.varint();
+        cursor.varint()
+    }
+
+    /// The RRsets.
+    pub(super) fn sets(self) -> Sets<'v> {
+        let mut cursor = self.cursor();
+        cursor.varint();
+        let left = cursor.varint();
+        Sets { cursor, left }
+    }
+}
+
+/// Walks the RRsets of an entry.
+#[derive(Clone)]
+pub(super) struct Sets<'v> {
+    cursor: Cursor<'v>,
+    left: u64,
+}
+
+impl<'v> Iterator for Sets<'v> {
+    type Item = Set<'v>;
+
+    fn next(&mut self) -> Option<Set<'v>> {
+        self.left = self.left.checked_sub(1)?;
+        Some(self.cursor.set())
+    }
+}
+
+/// An RRset as it lies in the page.
+#[derive(Clone, Copy)]
+pub(super) struct Set<'v> {
+    pub(super) head: SetHead,
+    octets: &'v [u8],
+}
+
+/// What stands before the records of an RRset.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SetHead {
+    pub(super) rtype: RecordType,
+    /// [`OWN_TTL`], [`OWN_OWNER`].
+    pub(super) flags: u8,
+    /// As it came if all records share it, else the least as an answer reads it.
+    pub(super) ttl: u32,
+    /// How many records.
+    pub(super) len: u64,
+}
+
+impl<'v> Set<'v> {
+    /// The records.
+    pub(super) fn records(self) -> SetRecords<'v> {
+        SetRecords { head: self.head, cursor: Cursor { octets: self.octets, at: 0 }, left: self.head.len }
+    }
+}
+
+/// Walks the records of an RRset.
+#[derive(Clone)]
+pub(super) struct SetRecords<'v> {
+    head: SetHead,
+    cursor: Cursor<'v>,
+    left: u64,
+}
+
+/// A record exactly as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'v> {
+    /// Seconds as they came; the top bit may be set.
+    pub ttl: u32,
+    /// The owner's own spelling; `None` if it is that of the node.
+    pub owner: Option<NameRef<'v>>,
+    /// RDATA in wire form.
+    pub rdata: &'v [u8],
+}
+
+impl<'v> Iterator for SetRecords<'v> {
+    type Item = Stored<'v>;
+
+    fn next(&mut self) -> Option<Stored<'v>> {
+        self.left = self.left.checked_sub(1)?;
+        Some(self.cursor.record(&self.head))
+    }
+}
+
+/// Reads the parts of an entry one after the other.
+#[derive(Clone, Copy)]
+pub(super) struct Cursor<'v> {
+    pub(super) octets: &'v [u8],
+    pub(super) at: usize,
+}
+
+impl<'v> Cursor<'v> {
+    fn take(&mut self, length: usize) -> &'v [u8] {
+        let taken = &self.octets[self.at..self.at + length];
+        self.at += length;
+        taken
+    }
+
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        *self.take(N).first_chunk().expect("the slice is as long as was asked")
+    }
+
+    /// A number.
+    pub(super) fn varint(&mut self) -> u64 {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let [octet] = self.array();
+            value |= u64::from(octet & 0x7f) << shift;
+            if octet < 0x80 {
+                break;
+            }
+        }
+        value
+    }
+
+    /// The RRset that begins here; the cursor moves past it.
+    fn set(&mut self) -> Set<'v> {
+        let (head, octets) = self.set_head();
+        Set { head, octets: self.take(octets) }
+    }
+
+    /// The start of the RRset that begins here and the octets of its records, which follow.
+    pub(super) fn set_head(&mut self) -> (SetHead, usize) {
+        let rtype = RecordType(u16::from_be_bytes(self.array()));
+        let [flags] = self.array();
+        let ttl = u32::from_be_bytes(self.array());
+        let len = self.varint();
+        (SetHead { rtype, flags, ttl, len }, self.varint() as usize)
+    }
+
+    /// The record that begins here, in an RRset with this head.
+    pub(super) fn record(&mut self, head: &SetHead) -> Stored<'v> {
+        let ttl = if head.flags & OWN_TTL == 0 { head.ttl } else { u32::from_be_bytes(self.array()) };
+        let owner = (head.flags & OWN_OWNER != 0).then(|| {
+            let (owner, _) = NameRef::split_from(&self.octets[self.at..]).expect("stored owners are names");
+            self.at += owner.wire_len();
+            owner
+        });
+        let length = self.varint() as usize;
+        Stored { ttl, owner, rdata: self.take(length) }
+    }
+}

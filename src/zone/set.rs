@@ -1,0 +1,240 @@
+//! All zones of a server: the same tree of pages as a zone, keyed by apex.
+//!
+//! A change of any number of zones makes one new set that shares all untouched pages, so what a
+//! publish costs does not grow with the number of zones (R31). A lookup tries the depths at which
+//! there are apexes, the deepest first.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use smallvec::SmallVec;
+
+use super::digest::DigestKey;
+use super::page::hash;
+use super::tree::{Tree, bits_for, page_index, wants_regrowing};
+use super::version::Version;
+use crate::dns::{Name, NameRef};
+use crate::ident::ZoneId;
+use crate::time::Tick;
+
+/// The zones of a server. A clone shares everything.
+#[derive(Clone)]
+pub struct ZoneSet {
+    key: DigestKey,
+    tree: Tree<Member>,
+    len: usize,
+    /// How many apexes have so many labels.
+    depths: SmallVec<[u32; 8]>,
+}
+
+#[derive(Clone)]
+struct Member {
+    hash: u64,
+    slot: Arc<Slot>,
+}
+
+/// One zone and what queries get from it.
+#[derive(Debug)]
+pub struct Slot {
+    /// The zone's handle.
+    pub id: ZoneId,
+    /// Its apex.
+    pub apex: Name,
+    /// What there is to serve.
+    pub state: SlotState,
+}
+
+/// What there is to serve of a zone.
+#[derive(Clone, Debug)]
+pub enum SlotState {
+    /// Configured, but there is no data yet.
+    Loading,
+    /// A version, for as long as its lease lasts.
+    Serving {
+        /// The version.
+        version: Arc<Version>,
+        /// Until when it may be served.
+        lease: Lease,
+    },
+    /// No primary confirmed the zone for as long as its SOA allows.
+    Expired,
+    /// The zone failed inside the server.
+    Faulted,
+}
+
+/// Until when a version may be served. Clones share the moment, so that a refresh prolongs what
+/// is published without publishing anew.
+#[derive(Clone)]
+pub struct Lease(Arc<AtomicU64>);
+
+impl ZoneSet {
+    /// No zones.
+    pub fn new(key: DigestKey) -> ZoneSet {
+        ZoneSet { key, tree: Tree::new(0, vec![Arc::from([])]), len: 0, depths: SmallVec::new() }
+    }
+
+    /// The set after some zones came, changed or (`None`) went; of several changes of one apex the
+    /// last counts.
+    pub fn with(&self, changes: &[(Name, Option<Arc<Slot>>)]) -> ZoneSet {
+        let mut sorted: Vec<_> =
+            changes.iter().map(|change| (self.hash_of(change.0.as_ref()), change)).collect();
+        sorted.sort_by_key(|(hash, _)| *hash);
+        let mut set = self.clone();
+        let mut pages = Vec::new();
+        let of_page = |hash| page_index(hash, self.tree.bits());
+        for run in sorted.chunk_by(|a, b| of_page(a.0) == of_page(b.0)) {
+            let index = of_page(run[0].0);
+            let mut members = self.tree.page(index).to_vec();
+            for (hash, (apex, slot)) in run {
+                set.change(&mut members, *hash, apex, slot.as_ref());
+            }
+            pages.push((index, members.into()));
+        }
+        set.tree = set.tree.with(&pages);
+        if wants_regrowing(set.tree.bits(), set.len as u64) {
+            set.tree = regrow(&set.tree, set.len);
+        }
+        set
+    }
+
+    /// The zone with the longest apex at or above a name.
+    pub fn find(&self, qname: NameRef<'_>) -> Option<&Arc<Slot>> {
+        let labels = qname.label_count();
+        let deepest = labels.min(self.depths.len().checked_sub(1)?);
+        let mut name = qname.skip_labels(labels - deepest);
+        for depth in (0..=deepest).rev() {
+            if self.depths[depth] > 0
+                && let Some(slot) = self.exact(name)
+            {
+                return Some(slot);
+            }
+            name = name.parent().unwrap_or(NameRef::ROOT);
+        }
+        None
+    }
+
+    /// The zone with the longest apex strictly above a name: where the DS of a zone's apex lives.
+    pub fn find_above(&self, qname: NameRef<'_>) -> Option<&Arc<Slot>> {
+        self.find(qname.parent()?)
+    }
+
+    /// The zone with exactly this apex.
+    pub fn exact(&self, apex: NameRef<'_>) -> Option<&Arc<Slot>> {
+        let hash = self.hash_of(apex);
+        let members = self.tree.page(self.tree.index_of(hash));
+        let member =
+            members.iter().find(|member| member.hash == hash && member.slot.apex.as_ref() == apex)?;
+        Some(&member.slot)
+    }
+
+    /// All zones, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        self.tree.pages().flat_map(|page| page.iter().map(|member| &member.slot))
+    }
+
+    /// How many zones there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    #[cfg(test)]
+    pub(super) fn tree_pages_differing(&self, other: &ZoneSet) -> usize {
+        self.tree.differing(&other.tree).map_or(self.tree.page_count(), |indexes| indexes.len())
+    }
+
+    fn hash_of(&self, apex: NameRef<'_>) -> u64 {
+        let wire = apex.wire();
+        hash(&self.key, &wire[..wire.len() - 1])
+    }
+
+    /// Makes one change in the members of its page.
+    fn change(&mut self, members: &mut Vec<Member>, hash: u64, apex: &Name, slot: Option<&Arc<Slot>>) {
+        let at = members.iter().position(|member| member.hash == hash && member.slot.apex == *apex);
+        let depth = apex.as_ref().label_count();
+        if self.depths.len() <= depth {
+            self.depths.resize(depth + 1, 0);
+        }
+        match (at, slot) {
+            (Some(at), Some(slot)) => members[at].slot = Arc::clone(slot),
+            (Some(at), None) => {
+                members.swap_remove(at);
+                self.len -= 1;
+                self.depths[depth] -= 1;
+            }
+            (None, Some(slot)) => {
+                members.push(Member { hash, slot: Arc::clone(slot) });
+                self.len += 1;
+                self.depths[depth] += 1;
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+/// The same members in as many pages as now suit them.
+fn regrow(tree: &Tree<Member>, len: usize) -> Tree<Member> {
+    let bits = bits_for(len as u64);
+    let mut pages: Vec<Vec<Member>> = vec![Vec::new(); 1 << bits];
+    for member in tree.pages().flat_map(|page| page.iter()) {
+        pages[page_index(member.hash, bits)].push(member.clone());
+    }
+    Tree::new(bits, pages.into_iter().map(Arc::from).collect())
+}
+
+impl Slot {
+    /// The version that may be served at `tick`.
+    pub fn version_at(&self, tick: Tick) -> Option<&Arc<Version>> {
+        match &self.state {
+            SlotState::Serving { version, lease } if lease.holds_at(tick) => Some(version),
+            SlotState::Serving { .. } | SlotState::Loading | SlotState::Expired | SlotState::Faulted => None,
+        }
+    }
+}
+
+impl Lease {
+    /// For a primary's own zones: they do not expire.
+    pub fn forever() -> Lease {
+        Lease(Arc::new(AtomicU64::new(u64::MAX)))
+    }
+
+    /// Served before `end`, not from then on.
+    pub fn until(end: Tick) -> Lease {
+        Lease(Arc::new(AtomicU64::new(end.0)))
+    }
+
+    /// Sets another end, for all clones.
+    pub fn renew(&self, end: Tick) {
+        self.0.store(end.0, Ordering::Relaxed);
+    }
+
+    /// The end; `None` if there is none.
+    pub fn ends(&self) -> Option<Tick> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|end| *end != u64::MAX).map(Tick)
+    }
+
+    /// Whether the zone may be served at `tick`.
+    pub fn holds_at(&self, tick: Tick) -> bool {
+        self.ends().is_none_or(|end| tick < end)
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ends() {
+            Some(end) => write!(f, "Lease(until {end:?})"),
+            None => f.write_str("Lease(forever)"),
+        }
+    }
+}
+
+impl fmt::Debug for ZoneSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ZoneSet({} zones)", self.len)
+    }
+}
