@@ -293,7 +293,7 @@ impl<'b> Writer<'b> {
         self.put(fixed)?;
         for _ in 0..names {
             let Ok((name, after)) = NameRef::split_from(rest) else { break };
-            self.put_name(name)?;
+            self.put_name(name, 0)?;
             rest = after;
         }
         self.put(rest)
@@ -304,13 +304,20 @@ impl<'b> Writer<'b> {
             return self.put_pointer(self.last_owner);
         }
         let at = self.at;
-        self.put_name(owner)?;
+        // A transfer has more owners than the table has room, and each comes in one run that
+        // `last_owner` serves: only what is above them is worth noting.
+        let skipped = match self.compression {
+            Compression::IgnoreCase => 0,
+            Compression::ExactCase => 1,
+        };
+        self.put_name(owner, skipped)?;
         self.last_owner = if at < OFFSETS_END && !owner.is_root() { at as u16 } else { 0 };
         Ok(())
     }
 
-    /// Writes a name: the longest suffix that stands already becomes a pointer, the rest is noted.
-    fn put_name(&mut self, name: NameRef<'_>) -> Result<(), Full> {
+    /// Writes a name: the longest suffix that stands already becomes a pointer, the rest is noted but
+    /// for the `skipped` leftmost labels.
+    fn put_name(&mut self, name: NameRef<'_>, skipped: usize) -> Result<(), Full> {
         if !self.is_question_noted {
             self.note_question();
         }
@@ -337,7 +344,7 @@ impl<'b> Writer<'b> {
         } else {
             self.put_pointer(known)?
         }
-        self.note(wire, &starts[..left], begin, known);
+        self.note(wire, starts[..left].get(skipped..).unwrap_or_default(), begin, known);
         Ok(())
     }
 
