@@ -19,7 +19,7 @@ use super::OpCode;
 use super::name::{NameError, NameRef};
 use super::rtype::{Class, RecordType};
 
-pub use reader::Reader;
+pub use reader::{Reader, Scratch};
 pub use request::{BadRequest, Request, read_request};
 pub(crate) use walk::Place;
 pub use writer::{Compression, Full, Mark, Writer};

@@ -9,6 +9,7 @@ use super::compress::{OFFSETS_END, ROOT, Suffixes};
 use super::{AA, HEADER_OCTETS, Header, QR, Question, RD, Section, TC};
 use crate::dns::edns::{OPT_OCTETS_MIN, Opt, OptOption, code};
 use crate::dns::name::LABELS_MAX;
+use crate::dns::rdata::{self, Piece};
 use crate::dns::record::RecordRef;
 use crate::dns::rtype::{Class, RecordType};
 use crate::dns::{NameRef, OpCode, ResponseCode};
@@ -282,21 +283,13 @@ impl<'b> Writer<'b> {
 
     /// RDATA; names in it are compressed only where RFC 1035 defined the type (B37).
     fn put_rdata(&mut self, rtype: RecordType, rdata: &[u8]) -> Result<(), Full> {
-        let (before, names) = match rtype {
-            RecordType::NS | RecordType::CNAME | RecordType::PTR => (0, 1),
-            RecordType::MD | RecordType::MF | RecordType::MB | RecordType::MG | RecordType::MR => (0, 1),
-            RecordType::SOA | RecordType::MINFO => (0, 2),
-            RecordType::MX => (2, 1),
-            _ => (0, 0),
-        };
-        let (fixed, mut rest) = rdata.split_at_checked(before).unwrap_or((rdata, &[]));
-        self.put(fixed)?;
-        for _ in 0..names {
-            let Ok((name, after)) = NameRef::split_from(rest) else { break };
-            self.put_name(name, 0)?;
-            rest = after;
+        for piece in rdata::pieces(rtype, rdata) {
+            match piece {
+                Piece::Octets(octets) => self.put(octets)?,
+                Piece::Name(name) => self.put_name(name, 0)?,
+            }
         }
-        self.put(rest)
+        Ok(())
     }
 
     fn put_owner(&mut self, owner: NameRef<'_>) -> Result<(), Full> {
