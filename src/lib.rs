@@ -10,6 +10,7 @@
 //! | L0 | [`dns`] | the vocabulary of DNS on bytes |
 //! | L1 | [`zone`] | where a zone lives: versions, lookup, edit, difference, the zone set |
 //! | L2 | [`policy`] | who may: rules over address, key and transport |
+//! | L2 | [`transfer`] | how a zone travels: AXFR and IXFR out and in, polls, NOTIFY |
 //! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY |
 //! | L3 | [`env`] | clocks, chance and the disk as traits; the real ones and the simulated ones |
 //! | L4 | [`config`] | what the operator wrote, and what it means |
@@ -26,4 +27,5 @@ pub mod reason;
 pub mod replica;
 pub mod time;
 pub mod trace;
+pub mod transfer;
 pub mod zone;

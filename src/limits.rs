@@ -53,3 +53,7 @@ pub const TCP_CONNECTIONS_PER_CLIENT_MAX: usize = 128;
 pub const TRANSFERS_OUT_MAX: usize = 128;
 /// Transfers in at the same time.
 pub const TRANSFERS_IN_MAX: usize = 64;
+/// Differences that are summed up into one step; longer chains are sent as they happened (r15).
+pub const CONDENSE_OCTETS_MAX: usize = 16 * 1024 * 1024;
+/// Condensed steps that are remembered for the next secondary that lags as far (r15).
+pub const CONDENSED_CACHE_OCTETS: usize = 4 * 1024 * 1024;

@@ -113,6 +113,8 @@ reasons! {
     GuardHeld = "T23" None, "held by the guard";
     /// A record follows the closing SOA.
     TransferTrailing = "T24" None, "records after the closing SOA";
+    /// The peer answers for the zone without being authoritative.
+    PeerLame = "T25" None, "peer not authoritative";
     /// The peer does not know the key or will not take it.
     KeyUnknown = "K01" Some(18), "key unknown";
     /// The signature does not match.

@@ -40,6 +40,11 @@ impl RecordRef<'_> {
         Record { owner: self.owner.to_name(), rtype: self.rtype, ttl: self.ttl, rdata: self.rdata.into() }
     }
 
+    /// Octets that it takes packed in [`Records`]: its uncompressed wire form.
+    pub fn packed_octets(&self) -> usize {
+        self.owner.wire_len() + 10 + self.rdata.len()
+    }
+
     /// Whether all of it is the same octet for octet: owner case, TTL and RDATA case included.
     pub fn same_octets(self, other: RecordRef<'_>) -> bool {
         self.owner.same_octets(other.owner)
@@ -116,6 +121,12 @@ impl Records {
     /// The records in the order in which they were added.
     pub fn iter(&self) -> RecordsIter<'_> {
         RecordsIter(&self.octets)
+    }
+
+    /// The records from the one at `octet` on, an offset into [`Records::octets`] at which a record begins;
+    /// none if it is the end.
+    pub fn iter_from(&self, octet: usize) -> RecordsIter<'_> {
+        RecordsIter(self.octets.get(octet..).unwrap_or_default())
     }
 
     /// Forgets all, keeps the allocation.
