@@ -9,6 +9,7 @@
 //! | L0 | [`time`], [`ident`], [`trace`], [`reason`] | plain numbers, handles, explaining, causes with codes |
 //! | L0 | [`dns`] | the vocabulary of DNS on bytes |
 //! | L1 | [`zone`] | where a zone lives: versions, lookup, edit, difference, the zone set |
+//! | L2 | [`answer`] | where a query is answered |
 //! | L2 | [`policy`] | who may: rules over address, key and transport |
 //! | L2 | [`transfer`] | how a zone travels: AXFR and IXFR out and in, polls, NOTIFY |
 //! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY |
@@ -16,6 +17,7 @@
 //! | L4 | [`config`] | what the operator wrote, and what it means |
 //! | L6 | [`net`] | sockets, and nothing else |
 
+pub mod answer;
 pub mod config;
 pub mod dns;
 pub mod env;

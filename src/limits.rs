@@ -17,6 +17,12 @@ pub const NAME_POINTERS_MAX: usize = 128;
 pub const TRANSFER_MESSAGE_OCTETS: usize = 16 * 1024;
 /// Steps of a CNAME or DNAME chain that an answer follows (b05, r29).
 pub const CHAIN_STEPS_MAX: usize = 16;
+/// Hosts of one RRset whose addresses an answer may bring along.
+pub const ADDITIONAL_TARGETS_MAX: usize = 32;
+/// Observations of peers that a worker keeps until its driver takes them.
+pub const OBSERVED_MAX: usize = 1024;
+/// Refusals worth a log line that a worker keeps until its driver takes them.
+pub const REFUSALS_MAX: usize = 64;
 /// Deltas that hang in a version, so that a rush after a NOTIFY never touches the disk.
 pub const RECENT_OCTETS_MAX: usize = 64 * 1024;
 /// Zones in one group commit of the store.
