@@ -35,6 +35,16 @@ pub const HISTORY_OCTETS_MAX: u64 = 64 * 1024 * 1024;
 pub const TSIG_UNSIGNED_MAX: u32 = 99;
 /// `$INCLUDE` depth (c02).
 pub const INCLUDE_DEPTH_MAX: usize = 16;
+/// Files that one zone file may include in all, the same one counted each time (c02).
+pub const INCLUDE_FILES_MAX: usize = 4096;
+/// Octets of a zone file that are read at once (r10).
+pub const ZONE_CHUNK_OCTETS: usize = 1 << 20;
+/// Octets of one entry of a zone file, its comments and line feeds counted (c01).
+pub const ZONE_ENTRY_OCTETS_MAX: usize = 4 << 20;
+/// Width of one number in a `$GENERATE` (c14).
+pub const GENERATE_WIDTH_MAX: usize = 255;
+/// Records of a zone whose file is scanned again only to put line numbers on warnings.
+pub const FINDINGS_LOCATED_RECORDS_MAX: u64 = 100_000;
 /// Records that one `$GENERATE` may make (c14).
 pub const GENERATE_RECORDS_MAX: u64 = 1 << 20;
 /// Errors shown of one file before the rest is only counted (c15).

@@ -139,6 +139,30 @@ reasons! {
     FileHeld = "Z06" None, "file is held back";
     /// The edit removes more than the guard lets pass.
     FileGuard = "Z07" None, "edit held by the guard";
+    /// Text that is not what a zone file consists of.
+    FileSyntax = "Z10" None, "zone file syntax";
+    /// RDATA that its type does not allow.
+    FileRdata = "Z11" None, "bad record data";
+    /// A directive that makes no sense or names what is not there.
+    FileDirective = "Z12" None, "bad directive";
+    /// A record outside of the zone, or a name that is likely to lack its final dot.
+    FileOutOfZone = "Z13" None, "name out of the zone";
+    /// A TTL that is missing, too large or no TTL.
+    FileTtl = "Z14" None, "bad or missing TTL";
+    /// No SOA, two SOAs, or one in the wrong place.
+    FileSoa = "Z15" None, "not exactly one SOA";
+    /// A CNAME or DNAME beside data that it excludes.
+    ZoneAlias = "Z16" None, "alias beside other data";
+    /// Name servers are missing, or a delegation makes no sense.
+    ZoneNs = "Z17" None, "bad delegation";
+    /// A record points to a name that has no address, or to an alias.
+    ZoneTarget = "Z18" None, "target has no address";
+    /// A name server inside the delegated zone has no address beside the delegation.
+    ZoneGlue = "Z19" None, "glue is missing";
+    /// The timers of the SOA do not fit each other.
+    ZoneTimers = "Z20" None, "odd SOA timers";
+    /// Records that stand twice or differ in TTL.
+    ZoneDuplicates = "Z21" None, "duplicate records";
     /// The store could not write; versions are published but may be lost.
     StoreVolatile = "S01" None, "not on disk";
     /// The store could not write and the change must not be published.

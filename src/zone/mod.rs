@@ -12,9 +12,12 @@
 //! | `version`, `node`, `walk` | lookup, what it finds, and all records one after the other |
 //! | `builder`, `edit`, `diff` | how versions are made and compared |
 //! | `set` | all zones of a server |
+//! | [`text`] | zone files, in and out |
+//! | [`checks`] | what a whole version says about itself |
 
 mod builder;
 mod change;
+pub mod checks;
 mod diff;
 mod digest;
 mod draft;
@@ -22,6 +25,7 @@ mod edit;
 mod node;
 mod page;
 mod set;
+pub mod text;
 mod tree;
 mod version;
 mod walk;

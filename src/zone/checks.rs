@@ -1,0 +1,305 @@
+//! What a whole version says about itself: rules that no single record can break.
+//!
+//! Errors are what no server could serve in one sense only (RFC 1034 §3.6.2, RFC 2181 §10.1,
+//! RFC 6672 §2.4); everything that works but is likely a slip is a warning. Each record is looked at
+//! once; names outside of the zone are never looked up. Rules about one record's own form are in
+//! `dns::rdata`; the one SOA is the builder's business.
+
+use super::text::Severity;
+use super::{Found, Node, Version};
+use crate::dns::soa::Soa;
+use crate::dns::{Name, NameRef, RecordType, rdata};
+use crate::limits::DIAGNOSTICS_MAX;
+use crate::reason::Reason;
+
+/// Something wrong with a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Errors keep a file from being served.
+    pub severity: Severity,
+    /// The code.
+    pub reason: Reason,
+    /// Owner of the record that is meant.
+    pub owner: Name,
+    /// Type of the record that is meant.
+    pub rtype: RecordType,
+    /// RDATA of the record that is meant; `None` if any of that owner and type will do.
+    pub rdata: Option<Box<[u8]>>,
+    /// A sentence without a full stop.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+}
+
+/// All that was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// At most `DIAGNOSTICS_MAX` errors and as many warnings.
+    pub list: Vec<Finding>,
+    /// All errors, the ones not listed too.
+    pub errors: u64,
+    /// All warnings, the ones not listed too.
+    pub warnings: u64,
+}
+
+/// Checks a version.
+pub fn check(version: &Version) -> Findings {
+    let mut check = Check { version, findings: Findings::default() };
+    check.apex();
+    check.timers();
+    let mut cuts = false;
+    for node in version.nodes() {
+        cuts |= node.is_cut();
+        check.alias(node);
+        check.delegation(node);
+        check.targets(node);
+    }
+    if cuts {
+        version.nodes().for_each(|node| check.occluded(node));
+    }
+    // Pages come in the order of a hash; people and tests want one that stays.
+    check.findings.list.sort_by(|a, b| (&a.owner, a.rtype).cmp(&(&b.owner, b.rtype)));
+    check.findings
+}
+
+struct Check<'v> {
+    version: &'v Version,
+    findings: Findings,
+}
+
+/// What the zone knows about the name that a record points to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// It has an address here, or it is not for this zone to say.
+    Good,
+    /// It is an alias.
+    Alias,
+    /// It would have to have an address in this zone, and has none.
+    Bare,
+    /// It lies below this cut and has no glue.
+    NoGlue,
+}
+
+impl<'v> Check<'v> {
+    fn add(
+        &mut self,
+        severity: Severity,
+        reason: Reason,
+        node: Node<'_>,
+        rtype: RecordType,
+        message: String,
+        hint: &str,
+    ) {
+        let count = match severity {
+            Severity::Error => &mut self.findings.errors,
+            Severity::Warning => &mut self.findings.warnings,
+        };
+        *count += 1;
+        if *count <= DIAGNOSTICS_MAX as u64 {
+            let hint = (!hint.is_empty()).then(|| hint.to_owned());
+            self.findings.list.push(Finding {
+                severity,
+                reason,
+                owner: node.owner(),
+                rtype,
+                rdata: None,
+                message,
+                hint,
+            });
+        }
+    }
+
+    fn warn(&mut self, reason: Reason, node: Node<'_>, rtype: RecordType, message: String, hint: &str) {
+        self.add(Severity::Warning, reason, node, rtype, message, hint);
+    }
+
+    fn error(&mut self, reason: Reason, node: Node<'_>, rtype: RecordType, message: String, hint: &str) {
+        self.add(Severity::Error, reason, node, rtype, message, hint);
+    }
+
+    /// The apex has name servers (RFC 1035 §5.2).
+    fn apex(&mut self) {
+        let node = self.version.apex_node();
+        if !node.has(RecordType::NS) {
+            let message = "the zone has no NS record at its apex".to_owned();
+            self.error(
+                Reason::ZoneNs,
+                node,
+                RecordType::SOA,
+                message,
+                "add `@ NS` records for its name servers",
+            );
+        }
+    }
+
+    /// The timers of the SOA make sense together (RFC 1912 §2.2).
+    fn timers(&mut self) {
+        let record = self.version.soa();
+        let node = self.version.apex_node();
+        let Some(soa) = Soa::from_rdata(record.rdata) else { return };
+        let Soa { refresh, retry, expire, minimum, .. } = soa;
+        let mut warn = |bad: bool, message: String, hint: &str| {
+            if bad {
+                self.warn(Reason::ZoneTimers, node, RecordType::SOA, message, hint);
+            }
+        };
+        let hint = "a secondary that misses one refresh would stop serving the zone";
+        warn(
+            u64::from(expire) < u64::from(refresh) + u64::from(retry),
+            format!("EXPIRE {expire} is less than REFRESH {refresh} + RETRY {retry}"),
+            hint,
+        );
+        let hint = "RETRY is meant to be a fraction of REFRESH";
+        warn(retry > refresh, format!("RETRY {retry} is greater than REFRESH {refresh}"), hint);
+        warn(refresh == 0 || retry == 0, "REFRESH or RETRY is 0".to_owned(), "");
+        let hint = "secondaries stop serving when the primary is away for longer; 2 to 4 weeks are usual";
+        warn(expire < 24 * 3600, format!("EXPIRE {expire} is less than a day"), hint);
+        let hint = "MINIMUM is how long resolvers remember that a name does not exist (RFC 2308 §5)";
+        warn(minimum > 24 * 3600, format!("MINIMUM {minimum} is more than a day"), hint);
+        let at = soa.rname.first_label().is_some_and(|label| label.contains(&b'@'));
+        let hint = "write the mailbox with a dot in place of the @";
+        warn(at, format!("RNAME `{}` has an @ in its first label", soa.rname), hint);
+    }
+
+    /// A CNAME stands alone and once, a DNAME once and with nothing below it.
+    fn alias(&mut self, node: Node<'v>) {
+        if let Some(aliases) = node.rrset(RecordType::CNAME) {
+            let harmless = |rtype| {
+                matches!(rtype, RecordType::CNAME | RecordType::RRSIG | RecordType::NSEC | RecordType::KEY)
+            };
+            if let Some(other) = node.rrsets().find(|rrset| !harmless(rrset.rtype())) {
+                let message = format!("`{}` has a CNAME and also {}", node.owner(), other.rtype());
+                let hint = "an alias has no other data (RFC 2181 §10.1)";
+                self.error(Reason::ZoneAlias, node, RecordType::CNAME, message, hint);
+            }
+            if aliases.len() > 1 {
+                let message = format!("`{}` has {} CNAME records", node.owner(), aliases.len());
+                self.error(Reason::ZoneAlias, node, RecordType::CNAME, message, "an alias has one target");
+            }
+        }
+        if let Some(aliases) = node.rrset(RecordType::DNAME) {
+            if aliases.len() > 1 {
+                let message = format!("`{}` has {} DNAME records", node.owner(), aliases.len());
+                self.error(
+                    Reason::ZoneAlias,
+                    node,
+                    RecordType::DNAME,
+                    message,
+                    "there can be one (RFC 6672 §2.4)",
+                );
+            }
+            if node.has_children() {
+                let message = format!("names below the DNAME `{}` are never answered", node.owner());
+                self.warn(Reason::ZoneAlias, node, RecordType::DNAME, message, "the DNAME hides them");
+            }
+        }
+    }
+
+    /// Delegations: no wildcard, DS only beside NS.
+    fn delegation(&mut self, node: Node<'v>) {
+        if node.is_cut() && node.labels().starts_with(b"\x01*") {
+            let message = format!("NS records at the wildcard `{}`", node.owner());
+            let hint = "what a wildcard delegation means is undefined (RFC 4592 §4.2)";
+            self.warn(Reason::ZoneNs, node, RecordType::NS, message, hint);
+        }
+        if node.has(RecordType::DS) && !node.is_cut() {
+            let message = format!("`{}` has a DS record and is no delegation", node.owner());
+            self.warn(
+                Reason::ZoneNs,
+                node,
+                RecordType::DS,
+                message,
+                "DS belongs beside the NS records of a child zone",
+            );
+        }
+    }
+
+    /// Names in NS, MX and SRV have addresses of their own (RFC 2181 §10.3, RFC 2782).
+    fn targets(&mut self, node: Node<'v>) {
+        for rtype in [RecordType::NS, RecordType::MX, RecordType::SRV] {
+            let Some(rrset) = node.rrset(rtype) else { continue };
+            for data in rrset.records() {
+                // `.` means that there is no such service (RFC 7505, RFC 2782).
+                let Some(target) = rdata::additional_target(rtype, data) else { continue };
+                let before = self.findings.list.len();
+                self.target(node, rtype, target);
+                for finding in &mut self.findings.list[before..] {
+                    finding.rdata = Some(data.into());
+                }
+            }
+            if rtype == RecordType::MX
+                && rrset.len() > 1
+                && rrset.records().any(|data| data.ends_with(b"\0\0\0"))
+            {
+                let message = format!("`{}` has the MX `.` and others", node.owner());
+                self.warn(
+                    Reason::ZoneTarget,
+                    node,
+                    rtype,
+                    message,
+                    "`MX 0 .` says that there is no mail (RFC 7505 §3)",
+                );
+            }
+        }
+    }
+
+    fn target(&mut self, node: Node<'v>, rtype: RecordType, target: NameRef<'_>) {
+        let apex = self.version.apex();
+        let Some(prefix) = target.prefix_above(apex) else { return };
+        let hint = if super::text::repeats_apex(prefix, apex) { "is a final dot missing?" } else { "" };
+        match self.look_up(node, rtype, target) {
+            Target::Good => {}
+            Target::Alias => {
+                let message = format!("{rtype} points to `{target}`, which is an alias");
+                self.warn(Reason::ZoneTarget, node, rtype, message, "point to the name that has the address");
+            }
+            Target::Bare => {
+                let message = format!("{rtype} points to `{target}`, which has no address");
+                self.warn(Reason::ZoneTarget, node, rtype, message, hint);
+            }
+            Target::NoGlue => {
+                let message = format!("`{target}` lies in the zone that it serves and has no address here");
+                self.warn(Reason::ZoneGlue, node, rtype, message, "add its A or AAAA records as glue");
+            }
+        }
+    }
+
+    fn look_up(&self, node: Node<'v>, rtype: RecordType, target: NameRef<'_>) -> Target {
+        let addressed = |node: Node<'_>| node.has(RecordType::A) || node.has(RecordType::AAAA);
+        match self.version.find(target) {
+            Found::Name(found) | Found::None { wildcard: Some(found), .. }
+                if found.has(RecordType::CNAME) =>
+            {
+                Target::Alias
+            }
+            Found::Name(found) | Found::None { wildcard: Some(found), .. } if addressed(found) => {
+                Target::Good
+            }
+            Found::Name(_) | Found::None { .. } => Target::Bare,
+            Found::Dname(_) => Target::Alias,
+            // Below a cut the child zone knows; only a name server of that very child needs glue.
+            Found::Cut(cut) => {
+                let own = rtype == RecordType::NS && node.labels().eq_ignore_ascii_case(cut.labels());
+                let glued = || self.version.node(target).is_some_and(addressed);
+                if own && !glued() { Target::NoGlue } else { Target::Good }
+            }
+        }
+    }
+
+    /// Data at or below a delegation that is never answered: all but NS, DS and addresses.
+    fn occluded(&mut self, node: Node<'v>) {
+        let visible = |rtype| {
+            matches!(
+                rtype,
+                RecordType::A | RecordType::AAAA | RecordType::NSEC | RecordType::RRSIG | RecordType::DS
+            ) || (rtype == RecordType::NS && node.is_cut())
+        };
+        let Some(hidden) = node.rrsets().find(|rrset| !visible(rrset.rtype())) else { return };
+        let rtype = hidden.rtype();
+        if let Found::Cut(cut) = self.version.find(node.owner().as_ref()) {
+            let message =
+                format!("{rtype} of `{}` is hidden by the delegation of `{}`", node.owner(), cut.owner());
+            self.warn(Reason::ZoneNs, node, rtype, message, "it belongs in the child zone");
+        }
+    }
+}

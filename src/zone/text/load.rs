@@ -1,0 +1,201 @@
+//! A zone file as a version: scan, build and check in one.
+//!
+//! Any error means no version. Whether a version that came out is published is not decided here.
+
+use std::fmt;
+use std::path::Path;
+
+use super::diagnostic::{Diagnostic, Paint, Severity};
+use super::scan::{Objection, ScanReport, scan};
+use super::{FileSeen, Sources};
+use crate::dns::{Name, RecordRef};
+use crate::limits::FINDINGS_LOCATED_RECORDS_MAX;
+use crate::reason::Reason;
+use crate::zone::checks::{self, Finding};
+use crate::zone::{BuildError, Builder, DigestKey, Source, Version};
+
+/// A zone that can be served.
+#[derive(Clone)]
+pub struct Loaded {
+    /// The version, with the serial of the file.
+    pub version: Version,
+    /// Warnings, at most `DIAGNOSTICS_MAX`.
+    pub warnings: Vec<Diagnostic>,
+    /// All warnings, the ones not kept too.
+    pub warning_count: u64,
+    /// The zone file and what it included.
+    pub files: Vec<FileSeen>,
+    /// Over the content of all files: see [`content_hash`].
+    pub hash: [u8; 32],
+}
+
+/// Why a zone file gives no version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadError {
+    /// Errors and warnings in the order of the files, at most `DIAGNOSTICS_MAX` of each.
+    pub diagnostics: Vec<Diagnostic>,
+    /// All errors, the ones not kept too; at least one.
+    pub errors: u64,
+    /// The files that were read.
+    pub files: Vec<FileSeen>,
+    /// Over the content of all files: see [`content_hash`].
+    pub hash: [u8; 32],
+}
+
+impl LoadError {
+    /// All diagnostics, and how many more there are.
+    pub fn render(&self, paint: Paint) -> String {
+        let mut shown: Vec<String> =
+            self.diagnostics.iter().map(|diagnostic| diagnostic.render(paint)).collect();
+        let kept =
+            self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+        if self.errors > kept as u64 {
+            shown.push(format!("and {} errors more", self.errors - kept as u64));
+        }
+        shown.join("\n\n")
+    }
+}
+
+/// One line: the first error, and how many more there are.
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error) {
+            Some(first) => first.fmt(f)?,
+            None => f.write_str("the zone file has errors")?,
+        }
+        match self.errors {
+            0 | 1 => Ok(()),
+            errors => write!(f, " (and {} more)", errors - 1),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// Loads the zone `apex` from the file at `path`.
+pub fn load(
+    sources: &mut dyn Sources,
+    path: &Path,
+    apex: &Name,
+    key: DigestKey,
+) -> Result<Loaded, Box<LoadError>> {
+    let mut builder = Builder::new(apex.as_ref(), key, Source::File);
+    let mut report =
+        scan(sources, path, Some(apex), &mut |record, _| builder.push(record).map_err(objection));
+    if report.errors > 0 {
+        return Err(failed(report));
+    }
+    let built = match builder.finish() {
+        Ok(built) => built,
+        Err(error) => {
+            let objection = objection(error);
+            let mut diagnostic =
+                Diagnostic::of_file(Severity::Error, objection.reason, path, objection.message);
+            diagnostic.hint = objection.hint;
+            report.add(diagnostic);
+            return Err(failed(report));
+        }
+    };
+    for (count, what) in [
+        (built.duplicates, "duplicate records dropped"),
+        (built.ttls_lowered, "RRsets with differing TTLs, set to the least (RFC 2181 §5.2)"),
+    ] {
+        if count > 0 {
+            let message = format!("{what}: {count}");
+            report.add(Diagnostic::of_file(Severity::Warning, Reason::ZoneDuplicates, path, message));
+        }
+    }
+    add_findings(sources, path, apex, &built.version, &mut report);
+    if report.errors > 0 {
+        return Err(failed(report));
+    }
+    let hash = content_hash(&report.files);
+    let ScanReport { diagnostics, warnings, files, .. } = report;
+    Ok(Loaded { version: built.version, warnings: diagnostics, warning_count: warnings, files, hash })
+}
+
+/// One hash for a zone file with all that it includes: that of the file if it includes nothing.
+pub fn content_hash(files: &[FileSeen]) -> [u8; 32] {
+    match files {
+        [only] => only.hash,
+        files => {
+            let mut hasher = blake3::Hasher::new();
+            files.iter().for_each(|file| {
+                hasher.update(&file.hash);
+            });
+            *hasher.finalize().as_bytes()
+        }
+    }
+}
+
+/// Whether the files still have the content that was seen (R10). Nothing is parsed.
+pub fn unchanged(sources: &mut dyn Sources, files: &[FileSeen]) -> bool {
+    files.iter().all(|file| {
+        let mut hasher = blake3::Hasher::new();
+        let read = sources.open(&file.path).and_then(|mut reader| std::io::copy(&mut reader, &mut hasher));
+        read.is_ok() && *hasher.finalize().as_bytes() == file.hash
+    })
+}
+
+fn failed(report: ScanReport) -> Box<LoadError> {
+    let hash = content_hash(&report.files);
+    Box::new(LoadError { diagnostics: report.diagnostics, errors: report.errors, files: report.files, hash })
+}
+
+fn objection(error: BuildError) -> Objection {
+    let (reason, message, hint) = match error {
+        BuildError::OutOfZone => (Reason::FileOutOfZone, "the record is not in the zone", None),
+        BuildError::SecondSoa => {
+            (Reason::FileSoa, "a second SOA", Some("a zone has exactly one; take the old one away"))
+        }
+        BuildError::NoSoa => {
+            (Reason::FileSoa, "the zone has no SOA", Some("is this the right file for this zone?"))
+        }
+    };
+    Objection { reason, message: message.to_owned(), hint: hint.map(str::to_owned) }
+}
+
+/// Runs the checks and adds what they find, with file and line where that costs little: the version
+/// does not know its lines, so the file is scanned again for them.
+fn add_findings(
+    sources: &mut dyn Sources,
+    path: &Path,
+    apex: &Name,
+    version: &Version,
+    report: &mut ScanReport,
+) {
+    let findings = checks::check(version);
+    let locate = findings.errors > 0 || version.record_count() <= FINDINGS_LOCATED_RECORDS_MAX;
+    let mut places: Vec<Option<Diagnostic>> = vec![None; findings.list.len()];
+    if locate && !findings.list.is_empty() {
+        scan(sources, path, Some(apex), &mut |record, place| {
+            for (finding, found) in findings.list.iter().zip(&mut places) {
+                if found.is_none() && is_about(finding, record) {
+                    *found =
+                        Some(place.diagnostic(finding.severity, finding.reason, finding.message.clone()));
+                }
+            }
+            Ok(())
+        });
+    }
+    let listed_errors =
+        findings.list.iter().filter(|finding| finding.severity == Severity::Error).count() as u64;
+    let listed_warnings = findings.list.len() as u64 - listed_errors;
+    report.errors += findings.errors - listed_errors;
+    report.warnings += findings.warnings - listed_warnings;
+    let found = findings.list.into_iter().zip(places).map(|(finding, place)| {
+        let Finding { severity, reason, message, hint, .. } = finding;
+        let diagnostic = place.unwrap_or_else(|| Diagnostic::of_file(severity, reason, path, message));
+        Diagnostic { hint, ..diagnostic }
+    });
+    let mut found: Vec<Diagnostic> = found.collect();
+    let file_index = |path: &Path| report.files.iter().position(|file| file.path == path);
+    found.sort_by_key(|diagnostic| (file_index(&diagnostic.file), diagnostic.line, diagnostic.column));
+    found.into_iter().for_each(|diagnostic| report.add(diagnostic));
+}
+
+fn is_about(finding: &Finding, record: RecordRef<'_>) -> bool {
+    record.rtype == finding.rtype
+        && record.owner == finding.owner.as_ref()
+        && finding.rdata.as_ref().is_none_or(|rdata| rdata[..] == *record.rdata)
+}
