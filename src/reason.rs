@@ -23,7 +23,12 @@ macro_rules! reasons {
                 match self { $(Reason::$name => concat!("BW-", $code),)* }
             }
 
-            /// A fixed phrase of at most 32 octets with the code's last part, fit for strangers (R25).
+            /// What strangers are told as EDE text: code and phrase, at most 32 octets (R25).
+            pub fn told(self) -> &'static str {
+                match self { $(Reason::$name => concat!("BW-", $code, " ", $text),)* }
+            }
+
+            /// A fixed phrase without names, paths or rules.
             pub fn text(self) -> &'static str {
                 match self { $(Reason::$name => $text,)* }
             }
@@ -74,7 +79,7 @@ reasons! {
     /// No rule of `allow_transfer` matches the peer.
     TransferDenied = "T01" Some(18), "transfer denied";
     /// A rule matches the address but wants a key that was not used.
-    TransferKeyWanted = "T02" Some(18), "transfer wants another key";
+    TransferKeyWanted = "T02" Some(18), "wants another key";
     /// Transfers of the whole zone do not travel over UDP.
     TransferOverUdp = "T03" Some(21), "no AXFR over UDP";
     /// The name of the transfer is not the apex of a zone here.
@@ -189,6 +194,9 @@ mod tests {
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), Reason::ALL.len());
-        assert!(Reason::ALL.iter().all(|reason| reason.text().len() <= 32));
+        for reason in Reason::ALL {
+            assert_eq!(reason.told(), reason.to_string());
+            assert!(reason.text().len() <= 32 && (reason.ede().is_none() || reason.told().len() <= 32));
+        }
     }
 }
