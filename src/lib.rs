@@ -14,6 +14,7 @@
 //! | L2 | [`policy`] | who may: rules over address, key and transport |
 //! | L2 | [`transfer`] | how a zone travels: AXFR and IXFR out and in, polls, NOTIFY |
 //! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY |
+//! | L3 | [`serve`] | where a message is handled |
 //! | L3 | [`env`] | clocks, chance and the disk as traits; the real ones and the simulated ones |
 //! | L4 | [`config`] | what the operator wrote, and what it means |
 //! | L6 | [`net`] | sockets, and nothing else |
@@ -28,6 +29,7 @@ pub mod net;
 pub mod policy;
 pub mod reason;
 pub mod replica;
+pub mod serve;
 pub mod time;
 pub mod trace;
 pub mod transfer;

@@ -1,0 +1,215 @@
+//! The first and the last stage of every reply: size, OPT, Extended DNS Errors, MAC, counters.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+use super::transfer::Granted;
+use super::{Ending, Message, Outcome, Refusal, Then, WorkerState};
+use crate::dns::edns::{OPT_OCTETS_MIN, Opt, OptOption, code};
+use crate::dns::message::{BadRequest, Compression, Header, Question, Writer};
+use crate::dns::tsig::{Fault, Signer};
+use crate::dns::{Name, NameRef, OpCode, RecordType, ResponseCode};
+use crate::ident::Transport;
+use crate::limits::{MESSAGE_OCTETS_MAX, UDP_PAYLOAD_MIN};
+use crate::reason::Reason;
+use crate::transfer::outgoing::{ReplyEdns, TransferStart};
+
+/// Code and length in front of each option (RFC 6891 §6.1.2).
+const OPTION_OCTETS: usize = 4;
+/// The EXPIRE option with its number (RFC 7314 §2).
+const EXPIRE_OCTETS: usize = OPTION_OCTETS + 4;
+
+/// Begins the reply: the header, the question, and room kept for what [`end`] adds. An EDE keeps
+/// none: it is never a reason to cut an answer (R25).
+pub(super) fn begin<'b>(message: &Message<'_>, tsig_octets: usize, out: &'b mut [u8]) -> Writer<'b> {
+    let request = message.request;
+    let facts = &message.world.facts;
+    let limit = match (message.peer.transport, &request.edns) {
+        (Transport::Tcp, _) => MESSAGE_OCTETS_MAX,
+        (Transport::Udp, None) => usize::from(UDP_PAYLOAD_MIN),
+        // A09, A10: neither more than the client takes nor more than we dare to send.
+        (Transport::Udp, Some(edns)) => edns.payload().min(usize::from(facts.udp_payload_max)),
+    };
+    let mut writer = Writer::reply(out, limit, &request.header, request.question);
+    writer.reserve(tsig_octets);
+    if let Some(edns) = &request.edns {
+        let nsid = facts.nsid.as_ref().filter(|_| edns.option(code::NSID).is_some());
+        let expire = edns.option(code::EXPIRE).map_or(0, |_| EXPIRE_OCTETS);
+        writer.reserve_opt(OPT_OCTETS_MIN + expire + nsid.map_or(0, |nsid| OPTION_OCTETS + nsid.len()));
+    }
+    let is_transfer = |question: &Question<'_>| is_transfer(question.qtype);
+    match request.question.filter(is_transfer) {
+        // D06: what is transferred keeps its case.
+        Some(_) => writer.with_compression(Compression::ExactCase),
+        None => writer,
+    }
+}
+
+/// Writes what stands at the end of the message: rcode and OPT. Says how long it is.
+pub(super) fn close(message: &Message<'_>, ending: &Ending, mut writer: Writer<'_>) -> usize {
+    writer.set_rcode(ending.rcode);
+    // RFC 6891 §7: OPT in the reply if and only if there is one in the request.
+    if let Some(edns) = &message.request.edns {
+        let facts = &message.world.facts;
+        let expire = ending.expire.map(u32::to_be_bytes);
+        let text = told(message, ending);
+        let mut options: SmallVec<[OptOption<'_>; 4]> = SmallVec::new();
+        if let (Some(nsid), Some(_)) = (&facts.nsid, edns.option(code::NSID)) {
+            options.push(OptOption::Plain { code: code::NSID, data: nsid });
+        }
+        if let Some(data) = &expire {
+            options.push(OptOption::Plain { code: code::EXPIRE, data });
+        }
+        if let (Some(info_code), Some(text)) = (ending.reason.and_then(Reason::ede), &text) {
+            options.push(OptOption::Ede { info_code, text });
+        }
+        // A33: DO is copied; A31: the other flags are zero.
+        let opt = Opt { udp_size: facts.udp_payload_max, do_bit: edns.do_bit, options: &options };
+        // The room was reserved, so the bare record always fits.
+        let _ = writer.opt(&opt);
+    }
+    writer.finish()
+}
+
+/// Signs the reply in `out[..length]`, counts it, and says what is to be done with it.
+pub(super) fn hand_over(
+    message: &Message<'_>,
+    signer: Option<Signer>,
+    ending: Ending,
+    length: usize,
+    worker: &mut WorkerState,
+    out: &mut [u8],
+) -> Outcome {
+    let is_signed = signer.is_some();
+    let then = match ending.then {
+        Then::Transfer(granted) => {
+            worker.counters.count_transfer();
+            return Outcome::Transfer(Box::new(start(message, signer, granted, ending.expire)));
+        }
+        then => then,
+    };
+    let signed = signer.map_or(Ok(length), |mut signer| signer.sign(out, length, message.now.wall.seconds()));
+    let reply = signed.expect("room for the signature was reserved");
+    count(ending.rcode, ending.reason, out, worker);
+    if let Some(reason) = ending.reason {
+        note(message, reason, ending.detail, message.peer.key, worker);
+    }
+    match then {
+        Then::Notify { zone, from, serial } => {
+            worker.counters.count_notify();
+            Outcome::Notify { reply, zone, from, serial, signed: is_signed }
+        }
+        Then::Nothing | Then::Transfer(_) => Outcome::Reply(reply),
+    }
+}
+
+/// What `transfer/outgoing` needs to know to stream the zone.
+fn start(
+    message: &Message<'_>,
+    signer: Option<Signer>,
+    granted: Granted,
+    expire: Option<u32>,
+) -> TransferStart {
+    let request = message.request;
+    let edns = request.edns.as_ref().map(|edns| ReplyEdns {
+        udp_size: message.world.facts.udp_payload_max,
+        do_bit: edns.do_bit,
+        expire,
+    });
+    TransferStart {
+        zone: granted.zone,
+        version: granted.version,
+        requested: granted.requested,
+        header: request.header,
+        asked: granted.asked,
+        signer,
+        edns,
+        peer: message.world.peers.identify(&message.peer),
+    }
+}
+
+/// Answers what is not a well-formed request: FORMERR, NOTIMP, or silence (A02, A03).
+pub(super) fn malformed(
+    bad: BadRequest<'_>,
+    transport: Transport,
+    worker: &mut WorkerState,
+    out: &mut [u8],
+) -> Outcome {
+    let (header, question, rcode) = match bad {
+        BadRequest::FormErr { header, question } => (header, question, ResponseCode::FormErr),
+        BadRequest::NotImp(header) => (header, None, ResponseCode::NotImp),
+        BadRequest::BadVers(request) => (request.header, request.question, ResponseCode::BADVERS),
+        BadRequest::Drop => {
+            worker.counters.count_drop();
+            return Outcome::Drop;
+        }
+    };
+    let limit = match transport {
+        Transport::Tcp => MESSAGE_OCTETS_MAX,
+        Transport::Udp => usize::from(UDP_PAYLOAD_MIN),
+    };
+    let mut writer = Writer::reply(out, limit, &header, question);
+    writer.set_rcode(rcode);
+    let reply = writer.finish();
+    count(rcode, None, out, worker);
+    Outcome::Reply(reply)
+}
+
+/// Answers a request with a bad signature: the error, and nothing of what was asked (H02 to H04).
+pub(super) fn untrusted(
+    message: &Message<'_>,
+    fault: &Fault,
+    worker: &mut WorkerState,
+    out: &mut [u8],
+) -> Outcome {
+    let ending = Ending::refused(fault.rcode(), fault.reason());
+    let writer = begin(message, fault.reply_octets(), out);
+    let length = close(message, &ending, writer);
+    let signed = fault.finish_reply(out, length, message.now.wall.seconds());
+    let reply = signed.expect("room for the signature was reserved");
+    count(ending.rcode, ending.reason, out, worker);
+    let key = message.request.tsig.as_ref().map(|tsig| tsig.key_name());
+    note(message, fault.reason(), None, key.as_ref().map(Name::as_ref), worker);
+    Outcome::Reply(reply)
+}
+
+/// What the client is told about a refusal: strangers a fixed phrase, peers that signed also which
+/// rule came nearest (R25).
+fn told(message: &Message<'_>, ending: &Ending) -> Option<Cow<'static, str>> {
+    let phrase = ending.reason?.told();
+    Some(match &ending.detail {
+        Some(detail) if message.peer.key.is_some() => format!("{phrase}: {detail}").into(),
+        _ => phrase.into(),
+    })
+}
+
+fn is_transfer(qtype: RecordType) -> bool {
+    matches!(qtype, RecordType::AXFR | RecordType::IXFR)
+}
+
+fn count(rcode: ResponseCode, reason: Option<Reason>, out: &[u8], worker: &WorkerState) {
+    worker.counters.count_reply(rcode, reason);
+    if Header::read(out).is_some_and(|header| header.is_truncated()) {
+        worker.counters.count_truncated();
+    }
+}
+
+/// Keeps a refusal for the log, unless it is one of an ordinary query.
+fn note(
+    message: &Message<'_>,
+    reason: Reason,
+    detail: Option<String>,
+    key: Option<NameRef<'_>>,
+    worker: &mut WorkerState,
+) {
+    let question = message.request.question;
+    let is_plain = message.request.header.opcode() == OpCode::Query
+        && message.request.tsig.is_none()
+        && !question.is_some_and(|question| is_transfer(question.qtype));
+    if !is_plain {
+        let name = question.map(|question| question.name.to_name());
+        let key = key.map(NameRef::to_name);
+        worker.refuse(Refusal { reason, detail, from: message.from, name, key });
+    }
+}

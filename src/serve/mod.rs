@@ -1,0 +1,161 @@
+//! Where a message is handled: octets in, octets out, on every transport the same.
+//!
+//! [`serve`] is the whole way on one screen: parse, identify, policy and answer (by opcode), finish.
+//! It is pure: the moment and the [`World`] are arguments, and what has to happen besides the reply
+//! (a refresh after NOTIFY, a transfer) comes back as an [`Outcome`] for the engine and the network
+//! to carry out. On the way of an ordinary query nothing allocates, locks, waits or logs.
+//!
+//! Invariant: every request gets one reply or a deliberate silence, and every refusal has one
+//! [`Reason`](crate::reason::Reason), from which its counter, its EDE (RFC 8914) and its note come.
+//!
+//! Absent: sockets (`net/`), the records of a transfer (`transfer/`), rate limits and cookies.
+
+mod chaos;
+mod counters;
+mod finish;
+mod notify;
+mod query;
+#[cfg(test)]
+mod tests;
+mod transfer;
+mod worker;
+mod world;
+
+pub use counters::Counters;
+pub use worker::{Asked, Observation, Refusal, WorkerState};
+pub use world::{MinimalAny, ServerFacts, World};
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::dns::message::{BadRequest, Request, read_request};
+use crate::dns::tsig::{Fault, Key, Signer, verify_request};
+use crate::dns::{OpCode, ResponseCode, Serial};
+use crate::ident::{PeerId, Transport, ZoneId};
+use crate::policy::Peer;
+use crate::reason::Reason;
+use crate::time::Now;
+use crate::trace::{Step, Trace};
+use crate::transfer::outgoing::TransferStart;
+
+/// What is to be done about a message.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Send the first so many octets of the buffer.
+    Reply(usize),
+    /// Stay silent.
+    Drop,
+    /// Send the reply, and tell the engine that a primary says that a zone changed (RFC 1996 §3.8).
+    Notify {
+        /// Octets of the reply.
+        reply: usize,
+        /// The zone.
+        zone: ZoneId,
+        /// The primary, which is one of the zone's.
+        from: PeerId,
+        /// The serial in the message: a hint, no more (RFC 1996 §3.11).
+        serial: Option<Serial>,
+        /// Whether the message was signed.
+        signed: bool,
+    },
+    /// Stream a zone, or a part of its history, over this connection.
+    Transfer(Box<TransferStart>),
+}
+
+/// Handles one message from `from`. The reply goes to `out`, which holds at least
+/// `UDP_PAYLOAD_MAX` octets, on streams 65,535.
+#[allow(clippy::too_many_arguments)]
+pub fn serve(
+    octets: &[u8],
+    from: SocketAddr,
+    transport: Transport,
+    now: Now,
+    world: &World,
+    worker: &mut WorkerState,
+    out: &mut [u8],
+    trace: &mut impl Trace,
+) -> Outcome {
+    worker.counters.count_request(transport);
+    // Parse.
+    let (request, known_version) = match read_request(octets) {
+        Ok(request) => (request, true),
+        Err(BadRequest::BadVers(request)) => (request, false),
+        Err(bad) => return finish::malformed(bad, transport, worker, out),
+    };
+    // Identify.
+    let (key, signer) = match identify(&request, world, now) {
+        Ok(identity) => identity.unzip(),
+        Err(fault) => {
+            trace.step(|| Step(format!("the signature is refused: {}", fault.reason())));
+            let message = Message { request: &request, peer: stranger(from, transport), from, now, world };
+            return finish::untrusted(&message, &fault, worker, out);
+        }
+    };
+    let peer = Peer { key: key.as_deref().map(Key::name), ..stranger(from, transport) };
+    let message = Message { request: &request, peer, from, now, world };
+    // Policy and answer.
+    let mut writer = finish::begin(&message, signer.as_ref().map_or(0, Signer::record_octets), out);
+    let ending = match request.header.opcode() {
+        _ if !known_version => Ending::plain(ResponseCode::BADVERS),
+        OpCode::Query => query::handle(&message, &mut writer, worker, trace),
+        OpCode::Notify => notify::handle(&message, &mut writer, trace),
+        // R32: UPDATE among them (RFC 8906 §3.1.4 for the unknown ones).
+        OpCode::Status | OpCode::Update | OpCode::Unknown(_) => {
+            Ending::refused(ResponseCode::NotImp, Reason::NotSupported)
+        }
+    };
+    // Finish.
+    let length = finish::close(&message, &ending, writer);
+    finish::hand_over(&message, signer, ending, length, worker, out)
+}
+
+/// A request and what is known about it.
+struct Message<'a> {
+    request: &'a Request<'a>,
+    peer: Peer<'a>,
+    from: SocketAddr,
+    now: Now,
+    world: &'a World,
+}
+
+/// How the handling of a request ended.
+struct Ending {
+    rcode: ResponseCode,
+    /// Why, if it was refused.
+    reason: Option<Reason>,
+    /// The same in a sentence that names rules, for the log and for peers that signed (R25).
+    detail: Option<String>,
+    /// What the EXPIRE option says, if it was asked (RFC 7314 §3).
+    expire: Option<u32>,
+    then: Then,
+}
+
+/// What has to happen besides the reply.
+enum Then {
+    Nothing,
+    Notify { zone: ZoneId, from: PeerId, serial: Option<Serial> },
+    Transfer(transfer::Granted),
+}
+
+impl Ending {
+    fn plain(rcode: ResponseCode) -> Ending {
+        Ending { rcode, reason: None, detail: None, expire: None, then: Then::Nothing }
+    }
+
+    fn refused(rcode: ResponseCode, reason: Reason) -> Ending {
+        Ending { reason: Some(reason), ..Ending::plain(rcode) }
+    }
+}
+
+/// Checks the signature, if there is one (RFC 8945 §5.2): who signed, and what signs the reply. A bad
+/// signature never counts as none (R24).
+fn identify(request: &Request<'_>, world: &World, now: Now) -> Result<Option<(Arc<Key>, Signer)>, Fault> {
+    let Some(tsig) = &request.tsig else { return Ok(None) };
+    let verified = verify_request(request.octets, tsig, &world.keys, now.wall.seconds())?;
+    Ok(Some((verified.key.clone(), verified.signer())))
+}
+
+/// A peer of whom only the address is known.
+fn stranger(from: SocketAddr, transport: Transport) -> Peer<'static> {
+    Peer { address: from.ip(), key: None, transport }
+}

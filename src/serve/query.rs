@@ -1,0 +1,118 @@
+//! Opcode QUERY: which zone, may this client, is there something to serve, then the answer.
+
+use super::{Asked, Ending, Message, MinimalAny, Observation, WorkerState, chaos, transfer};
+use crate::answer::{AnyAnswer, Query, Signatures, answer};
+use crate::dns::edns::code;
+use crate::dns::message::{Question, Writer};
+use crate::dns::soa::Soa;
+use crate::dns::{Class, RecordType, ResponseCode};
+use crate::policy::{Act, Verdict, verdict};
+use crate::reason::Reason;
+use crate::trace::{Step, Trace};
+use crate::zone::{Slot, SlotState, Version};
+
+/// Answers a query.
+pub(super) fn handle(
+    message: &Message<'_>,
+    writer: &mut Writer<'_>,
+    worker: &mut WorkerState,
+    trace: &mut impl Trace,
+) -> Ending {
+    // RFC 7873 §5.4: a query without a question asks for nothing but a cookie.
+    let Some(question) = message.request.question else { return Ending::plain(ResponseCode::NoError) };
+    match question.qclass {
+        Class::IN => {}
+        Class::CH => return chaos::handle(message, question, writer),
+        _ => return Ending::refused(ResponseCode::Refused, Reason::NotSupported),
+    }
+    match question.qtype {
+        RecordType::AXFR | RecordType::IXFR => {
+            return transfer::handle(message, question, writer, worker, trace);
+        }
+        RecordType::ANY => {}
+        meta if meta.is_meta() => return Ending::refused(rcode_of_meta(meta), Reason::NotSupported),
+        _ => {}
+    }
+    let Some(slot) = message.world.zone_for(question.name, question.qtype) else {
+        trace.step(|| Step(format!("no zone here holds {}", question.name)));
+        return Ending::refused(ResponseCode::Refused, Reason::NotServed);
+    };
+    trace.step(|| Step(format!("the zone {} answers for {}", slot.apex, question.name)));
+    let rules = &message.world.rules.zone(slot.id).query;
+    if let Verdict::Refused { reason, .. } =
+        verdict(rules, Act::Query, &message.peer, &message.world.peers, trace)
+    {
+        return Ending::refused(ResponseCode::Refused, reason);
+    }
+    let version = match serving(slot, message, trace) {
+        Ok(version) => version,
+        Err(reason) => return Ending::refused(ResponseCode::ServFail, reason),
+    };
+    let rcode = answer(message, version, ask(message, question), writer, trace);
+    let mut ending = Ending::plain(rcode);
+    if question.qtype == RecordType::SOA && question.name == version.apex() {
+        observe(message, slot, Asked::Soa, worker);
+        ending.expire = time_left(message, slot, version);
+    }
+    ending
+}
+
+/// The version to serve now, or why there is none (B39: the client hears SERVFAIL).
+pub(super) fn serving<'s>(
+    slot: &'s Slot,
+    message: &Message<'_>,
+    trace: &mut impl Trace,
+) -> Result<&'s std::sync::Arc<Version>, Reason> {
+    let reason = match &slot.state {
+        SlotState::Loading => Reason::NotLoaded,
+        SlotState::Faulted => Reason::Faulted,
+        SlotState::Expired => Reason::Expired,
+        // The lease may have run out before the engine came round to saying so.
+        SlotState::Serving { version, lease } if lease.holds_at(message.now.tick) => {
+            trace.step(|| Step(format!("serial {} of {} is served", version.serial(), slot.apex)));
+            return Ok(version);
+        }
+        SlotState::Serving { .. } => Reason::Expired,
+    };
+    trace.step(|| Step(format!("{} is not served: {reason}", slot.apex)));
+    Err(reason)
+}
+
+/// Notes that a configured peer asked for the zone.
+pub(super) fn observe(message: &Message<'_>, slot: &Slot, asked: Asked, worker: &mut WorkerState) {
+    if let Some(peer) = message.world.peers.identify(&message.peer) {
+        worker.observe(Observation { zone: slot.id, peer, asked });
+    }
+}
+
+/// What the EXPIRE option says, if it was asked for: on a primary EXPIRE of the SOA, on a secondary
+/// the seconds until the zone expires (RFC 7314 §3.2, §3.3).
+pub(super) fn time_left(message: &Message<'_>, slot: &Slot, version: &Version) -> Option<u32> {
+    message.request.edns.as_ref()?.option(code::EXPIRE)?;
+    let SlotState::Serving { lease, .. } = &slot.state else { return None };
+    match lease.ends() {
+        Some(end) => u32::try_from(end.since(message.now.tick).as_secs()).ok(),
+        None => Soa::from_rdata(version.soa().rdata).map(|soa| soa.expire),
+    }
+}
+
+/// The question as the answer algorithm wants it.
+fn ask<'q>(message: &Message<'_>, question: Question<'q>) -> Query<'q> {
+    let wanted = message.request.edns.as_ref().is_some_and(|edns| edns.do_bit);
+    let all = message.peer.transport.is_stream() && message.world.facts.minimal_any == MinimalAny::Udp;
+    Query {
+        name: question.name,
+        qtype: question.qtype,
+        signatures: if wanted { Signatures::Wanted } else { Signatures::Unwanted },
+        any: if all { AnyAnswer::All } else { AnyAnswer::OneRrset },
+    }
+}
+
+/// Types that no zone has: the impossible ones are format errors (RFC 9824 §3.5 for NXNAME), the
+/// rest is something that we do not do.
+fn rcode_of_meta(meta: RecordType) -> ResponseCode {
+    match meta {
+        RecordType(0) | RecordType::OPT | RecordType::TSIG | RecordType::NXNAME => ResponseCode::FormErr,
+        _ => ResponseCode::NotImp,
+    }
+}

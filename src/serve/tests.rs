@@ -1,0 +1,539 @@
+//! Whole messages through [`serve`]: transport, EDNS, TSIG, NOTIFY and transfers, as tables.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::answer::tests::{show, zone};
+use crate::dns::edns::{Opt, OptOption, code};
+use crate::dns::message::{Header, Question, Reader, Section, Writer};
+use crate::dns::tsig::{Algorithm, Checked, Keyring, Verifier, sign_request};
+use crate::dns::{Class, Name};
+use crate::policy::{PeerFacts, Peers, Rule, RuleBook, RuleSet, Who, ZoneRules};
+use crate::time::{Tick, Wall};
+use crate::trace::{Silent, Steps};
+use crate::transfer::outgoing::Requested;
+use crate::zone::{DigestKey, Lease, Slot, SlotState, Version, ZoneSet, diff, reserial};
+
+const NOW: Now = Now { tick: Tick(1_000_000), wall: Wall(1_700_000_000_000) };
+const PRIMARY: &str = "192.0.2.1:5353";
+const STRANGER: &str = "198.51.100.9:1024";
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn key(secret: &[u8]) -> Arc<Key> {
+    Arc::new(Key::new(name("flock.example."), Algorithm::Sha256, secret))
+}
+
+/// A version with serial 8 that knows the step from 7.
+fn second_version() -> Arc<Version> {
+    let first = zone("example.", "www 300 A 192.0.2.80");
+    let second = reserial(&zone("example.", "www 300 A 192.0.2.81"), Serial(8));
+    let delta = diff(&first, &second).unwrap();
+    Arc::new(second.with_recent([Arc::new(delta)]))
+}
+
+/// The zones of most tests: `example.` in several states below it, each with an id of its own.
+fn world() -> World {
+    let serving = |version: Arc<Version>| SlotState::Serving { version, lease: Lease::forever() };
+    let dated = |version: Arc<Version>, lease| SlotState::Serving { version, lease };
+    let big: String = (0..60).map(|n| format!("big 60 A 192.0.2.{n}\n")).collect();
+    let states = [
+        ("example.", serving(second_version())),
+        ("big.", serving(zone("big.", &big))),
+        ("loading.", SlotState::Loading),
+        ("expired.", SlotState::Expired),
+        ("faulted.", SlotState::Faulted),
+        ("lapsed.", dated(zone("lapsed.", ""), Lease::until(NOW.tick))),
+        ("lasting.", dated(zone("lasting.", ""), Lease::until(NOW.tick + Duration::from_secs(90)))),
+        ("private.", serving(zone("private.", "www 300 A 192.0.2.7"))),
+        ("alias.", serving(zone("alias.", "www 300 CNAME www.private."))),
+    ];
+    let primary = PeerFacts {
+        id: PeerId(1),
+        name: "ns1".to_owned(),
+        addresses: vec!["192.0.2.1".parse().unwrap()],
+        key: None,
+        require_address: false,
+    };
+    let keyed = PeerFacts {
+        id: PeerId(2),
+        name: "ns2".to_owned(),
+        addresses: vec!["192.0.2.2".parse().unwrap()],
+        key: Some(name("flock.example.")),
+        require_address: false,
+    };
+    let rule = |id, text: &str| Rule { who: Who::Peer(PeerId(id)), text: text.to_owned() };
+    let open = Arc::new(ZoneRules {
+        transfer: RuleSet::new(vec![rule(1, "ns1"), rule(2, "ns2")]),
+        query: RuleSet::any(),
+        notify_from: vec![PeerId(1), PeerId(2)],
+    });
+    let private = ZoneRules { query: RuleSet::new(vec![rule(1, "ns1")]), ..ZoneRules::default() };
+    let private = Arc::new(private);
+    let mut slots = Vec::new();
+    let mut rules = Vec::new();
+    for (at, (apex, state)) in states.into_iter().enumerate() {
+        let id = ZoneId(at as u32);
+        slots.push((name(apex), Some(Arc::new(Slot { id, apex: name(apex), state }))));
+        rules.push((id, if apex == "private." { private.clone() } else { open.clone() }));
+    }
+    World {
+        zones: ZoneSet::new(DigestKey([1; 16])).with(&slots),
+        rules: Arc::new(RuleBook::new(rules)),
+        peers: Arc::new(Peers::new(vec![primary, keyed])),
+        keys: Arc::new(Keyring::from_iter([key(b"a secret of our own")])),
+        facts: Arc::new(ServerFacts { nsid: Some(b"here".to_vec()), ..ServerFacts::default() }),
+    }
+}
+
+/// A request without anything.
+fn query(qname: &str, qtype: &str) -> Vec<u8> {
+    build(OpCode::Query, qname, qtype, None, |_| ())
+}
+
+/// A request with OPT and these options.
+fn query_edns(qname: &str, qtype: &str, udp_size: u16, options: &[OptOption<'_>]) -> Vec<u8> {
+    let opt = Opt { udp_size, do_bit: false, options };
+    build(OpCode::Query, qname, qtype, Some(opt), |_| ())
+}
+
+fn build(
+    opcode: OpCode,
+    qname: &str,
+    qtype: &str,
+    opt: Option<Opt<'_>>,
+    records: impl Fn(&mut Writer<'_>),
+) -> Vec<u8> {
+    let mut buffer = vec![0; 4096];
+    let qname = name(qname);
+    let question = Question { name: qname.as_ref(), qtype: qtype.parse().unwrap(), qclass: Class::IN };
+    let mut writer = Writer::request(&mut buffer, 0xbeef, opcode, question);
+    records(&mut writer);
+    if let Some(opt) = opt {
+        writer.opt(&opt).unwrap();
+    }
+    let length = writer.finish();
+    buffer.truncate(length);
+    buffer
+}
+
+/// A request with an SOA of this serial, as IXFR and NOTIFY have it.
+fn with_soa(opcode: OpCode, qname: &str, qtype: &str, serial: u32) -> Vec<u8> {
+    let version = reserial(&zone(qname, ""), Serial(serial));
+    let section = if opcode == OpCode::Notify { Section::Answer } else { Section::Authority };
+    build(opcode, qname, qtype, None, |writer| writer.record(section, version.soa()).unwrap())
+}
+
+/// Sends one message and gives the outcome and the reply.
+fn send(world: &World, from: &str, transport: Transport, octets: &[u8]) -> (Outcome, Vec<u8>, WorkerState) {
+    let mut worker = WorkerState::new();
+    let mut out = vec![0; 65_535];
+    let from: SocketAddr = from.parse().unwrap();
+    let outcome = serve(octets, from, transport, NOW, world, &mut worker, &mut out, &mut Silent);
+    let length = match outcome {
+        Outcome::Reply(length) | Outcome::Notify { reply: length, .. } => length,
+        Outcome::Drop | Outcome::Transfer(_) => 0,
+    };
+    out.truncate(length);
+    (outcome, out, worker)
+}
+
+/// The reply over UDP to a stranger, as lines; the last one is the OPT record if there is one.
+fn ask(world: &World, octets: &[u8]) -> Vec<String> {
+    let (outcome, reply, _) = send(world, STRANGER, Transport::Udp, octets);
+    assert!(matches!(outcome, Outcome::Reply(_)), "{outcome:?}");
+    assert_eq!(reply[..2], octets[..2], "A01: the id is copied");
+    show_with_opt(&reply)
+}
+
+fn show_with_opt(reply: &[u8]) -> Vec<String> {
+    let mut lines = show(reply);
+    if let Some(edns) = Reader::new(reply).unwrap().edns() {
+        let mut line = format!("opt {}{}", edns.udp_size, if edns.do_bit { " do" } else { "" });
+        for (option, data) in edns.options() {
+            match option {
+                code::EDE => {
+                    let text = String::from_utf8_lossy(&data[2..]);
+                    line += &format!(" ede={} {text}", u16::from_be_bytes([data[0], data[1]]));
+                }
+                code::EXPIRE => line += &format!(" expire={}", u32::from_be_bytes(data.try_into().unwrap())),
+                other => line += &format!(" {other}={}", String::from_utf8_lossy(data)),
+            }
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+#[test]
+fn a01_a22_flags_of_the_reply() {
+    let mut octets = query("www.example.", "A");
+    // RD, the Z bit, AD and CD.
+    (octets[2], octets[3]) = (0x01, 0x70);
+    let (_, reply, _) = send(&world(), STRANGER, Transport::Udp, &octets);
+    assert_eq!((reply[2], reply[3]), (0x85, 0x00), "QR, AA and RD; RA, Z, AD and CD clear");
+}
+
+#[test]
+fn a02_a03_a04_what_is_no_question() {
+    let world = world();
+    let mut octets = query("www.example.", "A");
+    octets[2] = 0x80;
+    assert!(matches!(send(&world, STRANGER, Transport::Udp, &octets).0, Outcome::Drop));
+    assert!(matches!(send(&world, STRANGER, Transport::Udp, &[0; 11]).0, Outcome::Drop));
+    octets[2] = 0;
+    assert_eq!(ask(&world, &octets[..12]), ["FormErr"]);
+    octets[5] = 2;
+    assert_eq!(ask(&world, &octets), ["FormErr"]);
+}
+
+#[test]
+fn a08_a09_a10_a53_sizes_over_udp() {
+    let world = world();
+    let length = |octets: &[u8]| send(&world, STRANGER, Transport::Udp, octets).1.len();
+    assert_eq!(ask(&world, &query("big.big.", "A")), ["NoError aa tc"]);
+    for (offered, cap) in [(100, 512), (512, 512), (1232, 1232), (4096, 1232)] {
+        let octets = query_edns("big.big.", "A", offered, &[]);
+        let whole = 60 * 16 + 12 + 13 + 11 <= cap;
+        let shown = ask(&world, &octets);
+        assert_eq!(shown[0], if whole { "NoError aa" } else { "NoError aa tc" }, "{offered}");
+        assert_eq!(shown.last().unwrap(), "opt 1232", "{offered}");
+        assert!(length(&octets) <= cap);
+    }
+    let (_, reply, _) = send(&world, STRANGER, Transport::Tcp, &query("big.big.", "A"));
+    assert_eq!(show(&reply).len(), 1 + 60);
+}
+
+#[test]
+fn a20_a21_a24_a26_types_opcodes_and_classes() {
+    let world = world();
+    assert!(ask(&world, &query("www.example.", "TYPE1234"))[0].starts_with("NoError aa"));
+    for opcode in [OpCode::Status, OpCode::Update, OpCode::Unknown(15)] {
+        let octets = build(opcode, "example.", "SOA", None, |_| ());
+        assert_eq!(ask(&world, &octets), ["NotImp"], "{opcode:?}");
+    }
+    for qtype in [0, 41, 128, 129, 200, 249, 250, 253, 254] {
+        let shown = ask(&world, &query("www.example.", &format!("TYPE{qtype}")));
+        assert!(shown == ["FormErr"] || shown == ["NotImp"], "TYPE{qtype}: {shown:?}");
+    }
+    let mut octets = query("www.example.", "A");
+    let class_at = octets.len() - 1;
+    for class in [2, 4, 5, 254, 255] {
+        octets[class_at] = class;
+        assert_eq!(ask(&world, &octets), ["Refused"], "class {class}");
+    }
+}
+
+#[test]
+fn a23_a42_b39_refusals_say_why() {
+    let world = world();
+    for (qname, expected) in [
+        ("not.ours.", ["Refused", "opt 1232 ede=20 BW-Q01 not authoritative"]),
+        ("x.loading.", ["ServFail", "opt 1232 ede=14 BW-Q02 not ready"]),
+        ("x.expired.", ["ServFail", "opt 1232 ede=24 BW-Q03 zone expired"]),
+        ("x.lapsed.", ["ServFail", "opt 1232 ede=24 BW-Q03 zone expired"]),
+        ("x.faulted.", ["ServFail", "opt 1232 ede=24 BW-Q04 zone failed"]),
+        ("www.private.", ["Refused", "opt 1232 ede=18 BW-Q05 query denied"]),
+    ] {
+        assert_eq!(ask(&world, &query_edns(qname, "A", 1232, &[])), expected);
+        assert_eq!(ask(&world, &query(qname, "A")), &expected[..1], "A27: no OPT unasked");
+    }
+}
+
+#[test]
+fn a_chain_does_not_lead_into_a_zone_that_the_client_may_not_query() {
+    let world = world();
+    let cname = "an www.alias. 300 CNAME www.private.";
+    assert_eq!(ask(&world, &query("www.alias.", "A")), ["NoError aa", cname]);
+    let (_, reply, _) = send(&world, PRIMARY, Transport::Udp, &query("www.alias.", "A"));
+    assert_eq!(show(&reply), ["NoError aa", cname, "an www.private. 300 A 192.0.2.7"]);
+}
+
+#[test]
+fn a25_chaos_names() {
+    let mut world = world();
+    let mut octets = query("version.bind.", "TXT");
+    let class_at = octets.len() - 1;
+    octets[class_at] = 3;
+    assert_eq!(ask(&world, &octets), ["Refused"]);
+    let facts = ServerFacts { version: Some("Bellwether".to_owned()), ..ServerFacts::default() };
+    world.facts = Arc::new(facts);
+    assert_eq!(ask(&world, &octets), ["NoError aa", "an version.bind. 0 TXT \"Bellwether\""]);
+}
+
+#[test]
+fn a27_to_a35_edns() {
+    let world = world();
+    let unknown = [OptOption::Plain { code: 100, data: b"aabb" }];
+    assert_eq!(ask(&world, &query_edns("www.example.", "A", 1232, &unknown))[2], "opt 1232");
+    let nsid = [OptOption::Plain { code: code::NSID, data: b"" }];
+    assert_eq!(ask(&world, &query_edns("www.example.", "A", 1232, &nsid))[2], "opt 1232 3=here");
+    let opt = Opt { udp_size: 1232, do_bit: true, options: &[] };
+    let octets = build(OpCode::Query, "www.example.", "A", Some(opt), |_| ());
+    assert_eq!(ask(&world, &octets)[2], "opt 1232 do");
+    // The version is the second octet of the OPT record's TTL.
+    let mut octets = query_edns("www.example.", "A", 1232, &[]);
+    let version_at = octets.len() - 5;
+    octets[version_at] = 1;
+    assert_eq!(ask(&world, &octets), ["BADVERS", "opt 1232"]);
+}
+
+#[test]
+fn g08_g09_expire_option() {
+    let world = world();
+    let expire = [OptOption::Plain { code: code::EXPIRE, data: b"" }];
+    let opt = |qname, qtype| ask(&world, &query_edns(qname, qtype, 1232, &expire)).pop().unwrap();
+    assert_eq!(opt("example.", "SOA"), "opt 1232 expire=1209600");
+    assert_eq!(opt("lasting.", "SOA"), "opt 1232 expire=90");
+    assert_eq!(opt("example.", "NS"), "opt 1232");
+}
+
+/// A signed request and what checks the reply.
+fn signed(key: &Arc<Key>, octets: &[u8], seconds: u64) -> (Vec<u8>, Verifier) {
+    let mut buffer = vec![0; 4096];
+    buffer[..octets.len()].copy_from_slice(octets);
+    let (length, verifier) = sign_request(key, &mut buffer, octets.len(), seconds).unwrap();
+    buffer.truncate(length);
+    (buffer, verifier)
+}
+
+#[test]
+fn h01_h14_signed_queries_get_signed_replies_even_cut_ones() {
+    let world = world();
+    for (qname, cut) in [("www.example.", false), ("big.big.", true), ("not.ours.", false)] {
+        let (octets, mut verifier) =
+            signed(&key(b"a secret of our own"), &query(qname, "A"), NOW.wall.seconds());
+        let (_, reply, _) = send(&world, STRANGER, Transport::Udp, &octets);
+        let reader = Reader::new(&reply).unwrap();
+        assert_eq!(reader.header().is_truncated(), cut);
+        assert!(reply.len() <= 512);
+        let checked = verifier.check(&reply, reader.tsig(), NOW.wall.seconds()).unwrap();
+        assert!(matches!(checked, Checked::Signed));
+    }
+}
+
+#[test]
+fn h02_h03_h04_bad_signatures_get_errors_and_nothing_else() {
+    let world = world();
+    let ours = key(b"a secret of our own");
+    let other = Arc::new(Key::new(name("other.example."), Algorithm::Sha256, b"a secret of our own"));
+    let late = NOW.wall.seconds() - 3600;
+    for (key, seconds, error, reason) in [
+        (&other, NOW.wall.seconds(), 17, Reason::KeyUnknown),
+        (&key(b"another secret"), NOW.wall.seconds(), 16, Reason::KeyBadSignature),
+        (&ours, late, 18, Reason::KeyBadTime),
+    ] {
+        // From the address of a peer without a key: it does not count (R24).
+        let (octets, _) = signed(key, &query("example.", "AXFR"), seconds);
+        let (outcome, reply, worker) = send(&world, PRIMARY, Transport::Tcp, &octets);
+        assert!(matches!(outcome, Outcome::Reply(_)), "{outcome:?}");
+        let reader = Reader::new(&reply).unwrap();
+        assert_eq!(show(&reply), ["NotAuth"]);
+        let tsig = reader.tsig().unwrap();
+        assert_eq!(tsig.error, error);
+        assert_eq!(tsig.mac.is_empty(), error != 18, "only BADTIME is signed");
+        assert_eq!(worker.refused[0].reason, reason);
+        assert_eq!(worker.counters.refusals(reason), 1);
+    }
+}
+
+#[test]
+fn d07_d08_d09_h15_who_may_transfer() {
+    let world = world();
+    let now = NOW.wall.seconds();
+    let refused = |from, transport, octets: &[u8]| {
+        let (outcome, reply, worker) = send(&world, from, transport, octets);
+        assert!(matches!(outcome, Outcome::Reply(_)), "{outcome:?}");
+        (show(&reply)[0].clone(), worker.refused.first().map(|refusal| refusal.reason))
+    };
+    let axfr = query("example.", "AXFR");
+    let cases = [
+        (STRANGER, Transport::Tcp, "Refused", Some(Reason::TransferDenied)),
+        ("192.0.2.2:7", Transport::Tcp, "Refused", Some(Reason::TransferKeyWanted)),
+        (PRIMARY, Transport::Udp, "FormErr", Some(Reason::TransferOverUdp)),
+    ];
+    for (from, transport, rcode, reason) in cases {
+        assert_eq!(refused(from, transport, &axfr), (rcode.to_owned(), reason), "{from}");
+    }
+    let apex = refused(PRIMARY, Transport::Tcp, &query("www.example.", "AXFR"));
+    assert_eq!(apex, ("NotAuth".to_owned(), Some(Reason::NotAnApex)));
+    let bare = refused(PRIMARY, Transport::Tcp, &query("example.", "IXFR"));
+    assert_eq!(bare, ("FormErr".to_owned(), None), "E01: the client's SOA is missing");
+    let expired = refused(PRIMARY, Transport::Tcp, &query("expired.", "AXFR"));
+    assert_eq!(expired, ("ServFail".to_owned(), Some(Reason::Expired)));
+    let (octets, _) = signed(&key(b"a secret of our own"), &query("private.", "AXFR"), now);
+    assert_eq!(
+        refused(STRANGER, Transport::Tcp, &octets),
+        ("Refused".to_owned(), Some(Reason::TransferDenied))
+    );
+}
+
+#[test]
+fn r25_strangers_hear_a_phrase_and_peers_that_signed_the_rule() {
+    let world = world();
+    let axfr = query_edns("private.", "AXFR", 1232, &[]);
+    let opt = |from, octets: &[u8]| {
+        let (_, reply, worker) = send(&world, from, Transport::Tcp, octets);
+        (show_with_opt(&reply).pop().unwrap(), worker.refused[0].detail.clone().unwrap())
+    };
+    let (told, logged) = opt(STRANGER, &axfr);
+    assert_eq!(told, "opt 1232 ede=18 BW-T01 transfer denied");
+    assert_eq!(logged, "198.51.100.9 over tcp without a key is refused: there is no rule at all");
+    let (told, logged) = opt(STRANGER, &signed(&key(b"a secret of our own"), &axfr, NOW.wall.seconds()).0);
+    assert_eq!(told, format!("opt 1232 ede=18 BW-T01 transfer denied: {logged}"));
+}
+
+#[test]
+fn a_granted_transfer_is_handed_over_and_observed() {
+    let world = world();
+    let (outcome, _, worker) = send(&world, PRIMARY, Transport::Tcp, &query("ExamPle.", "AXFR"));
+    let Outcome::Transfer(start) = outcome else { panic!("{outcome:?}") };
+    assert!(matches!(start.requested, Requested::Axfr));
+    assert_eq!((start.zone, start.peer), (ZoneId(0), Some(PeerId(1))));
+    assert!(start.asked.as_ref().same_octets(name("ExamPle.").as_ref()));
+    assert!(start.signer.is_none() && start.edns.is_none());
+    let seen = Observation { zone: ZoneId(0), peer: PeerId(1), asked: Asked::Axfr };
+    assert_eq!(worker.observed, [seen]);
+    let ixfr = with_soa(OpCode::Query, "example.", "IXFR", 7);
+    let (octets, _) = signed(&key(b"a secret of our own"), &ixfr, NOW.wall.seconds());
+    let (outcome, _, worker) = send(&world, STRANGER, Transport::Tcp, &octets);
+    let Outcome::Transfer(start) = outcome else { panic!("{outcome:?}") };
+    assert!(matches!(start.requested, Requested::Ixfr(Serial(7))) && start.signer.is_some());
+    let seen = Observation { zone: ZoneId(0), peer: PeerId(2), asked: Asked::Ixfr(Serial(7)) };
+    assert_eq!(worker.observed, [seen]);
+}
+
+#[test]
+fn e02_e05_ixfr_over_udp() {
+    let world = world();
+    let ask = |serial| {
+        let octets = with_soa(OpCode::Query, "example.", "IXFR", serial);
+        let (_, reply, _) = send(&world, PRIMARY, Transport::Udp, &octets);
+        show(&reply)
+    };
+    let soa = |serial| {
+        format!("an example. 3600 SOA ns1.example. hostmaster.example. {serial} 7200 900 1209600 60")
+    };
+    let (old, new) = (soa(7), soa(8));
+    let steps = [
+        "NoError aa",
+        &new,
+        &old,
+        "an www.example. 300 A 192.0.2.80",
+        &new,
+        "an www.example. 300 A 192.0.2.81",
+        &new,
+    ];
+    assert_eq!(ask(7), steps);
+    for serial in [8, 9, 1] {
+        assert_eq!(ask(serial), ["NoError aa", &new], "{serial}");
+    }
+}
+
+#[test]
+fn soa_queries_of_configured_peers_are_observed() {
+    let world = world();
+    let observed = |from, qname, qtype| {
+        let (_, _, worker) = send(&world, from, Transport::Udp, &query(qname, qtype));
+        worker.observed
+    };
+    let seen = Observation { zone: ZoneId(0), peer: PeerId(1), asked: Asked::Soa };
+    assert_eq!(observed(PRIMARY, "example.", "SOA"), [seen]);
+    assert_eq!(observed(STRANGER, "example.", "SOA"), []);
+    assert_eq!(observed(PRIMARY, "www.example.", "SOA"), []);
+    assert_eq!(observed(PRIMARY, "example.", "NS"), []);
+}
+
+#[test]
+fn f04_f05_f10_notify() {
+    let world = world();
+    let notify = |from, octets: &[u8]| {
+        let (outcome, reply, _) = send(&world, from, Transport::Udp, octets);
+        let header = Header::read(&reply).unwrap();
+        assert_eq!((header.id, header.opcode()), (0xbeef, OpCode::Notify));
+        (outcome, show(&reply).swap_remove(0))
+    };
+    let octets = with_soa(OpCode::Notify, "example.", "SOA", 99);
+    let (outcome, shown) = notify(PRIMARY, &octets);
+    assert_eq!(shown, "NoError aa");
+    let Outcome::Notify { zone, from, serial, signed: false, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!((zone, from, serial), (ZoneId(0), PeerId(1), Some(Serial(99))));
+    // A zone that has nothing to serve wants to hear as well.
+    let (outcome, _) = notify(PRIMARY, &build(OpCode::Notify, "expired.", "SOA", None, |_| ()));
+    assert!(matches!(outcome, Outcome::Notify { serial: None, .. }), "{outcome:?}");
+    for (from, qname, qtype, rcode) in [
+        (STRANGER, "example.", "SOA", "Refused"),
+        ("192.0.2.2:53", "example.", "SOA", "Refused"),
+        (PRIMARY, "not.ours.", "SOA", "NotAuth"),
+        (PRIMARY, "www.example.", "SOA", "NotAuth"),
+        (PRIMARY, "example.", "CDS", "NotImp"),
+        (PRIMARY, "private.", "SOA", "Refused"),
+    ] {
+        let (outcome, shown) = notify(from, &build(OpCode::Notify, qname, qtype, None, |_| ()));
+        assert_eq!(shown, rcode, "{from} {qname} {qtype}");
+        assert!(matches!(outcome, Outcome::Reply(_)));
+    }
+}
+
+#[test]
+fn f13_a_signed_notify_says_so() {
+    let octets = with_soa(OpCode::Notify, "example.", "SOA", 99);
+    let (octets, mut verifier) = signed(&key(b"a secret of our own"), &octets, NOW.wall.seconds());
+    let (outcome, reply, _) = send(&world(), STRANGER, Transport::Udp, &octets);
+    assert!(matches!(outcome, Outcome::Notify { from: PeerId(2), signed: true, .. }), "{outcome:?}");
+    verifier.check(&reply, Reader::new(&reply).unwrap().tsig(), NOW.wall.seconds()).unwrap();
+}
+
+#[test]
+fn explain_is_the_same_code_with_a_trace() {
+    let mut worker = WorkerState::new();
+    let mut steps = Steps::default();
+    let mut out = [0; 1232];
+    let from = STRANGER.parse().unwrap();
+    let octets = query("x.www.example.", "A");
+    serve(&octets, from, Transport::Udp, NOW, &world(), &mut worker, &mut out, &mut steps);
+    let said: Vec<&str> = steps.0.iter().map(|step| step.0.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "the zone example. answers for x.www.example.",
+            "198.51.100.9 over udp without a key is allowed by rule 1 (any)",
+            "serial 8 of example. is served",
+            "x.www.example. does not exist; its closest encloser is www.example. without a wildcard",
+        ]
+    );
+}
+
+#[test]
+fn counters_follow_the_replies() {
+    let (_, _, worker) = send(&world(), STRANGER, Transport::Udp, &query("not.ours.", "A"));
+    let counters = &worker.counters;
+    assert_eq!(counters.requests(Transport::Udp), 1);
+    assert_eq!(counters.replies(ResponseCode::Refused), 1);
+    assert_eq!(counters.refusals(Reason::NotServed), 1);
+    assert!(worker.refused.is_empty(), "an ordinary query is only counted");
+    let (_, _, worker) = send(&world(), STRANGER, Transport::Udp, &query("big.big.", "A"));
+    assert_eq!(worker.counters.truncated(), 1);
+}
+
+#[test]
+fn foreign_octets_never_panic() {
+    let world = world();
+    let whole = signed(&key(b"x"), &query_edns("www.example.", "A", 1232, &[]), 1).0;
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    for round in 0..20_000_usize {
+        let mut octets = whole[..whole.len() - round % 20].to_vec();
+        for _ in 0..round % 7 {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            let at = seed as usize % octets.len();
+            octets[at] = (seed >> 32) as u8;
+        }
+        send(&world, STRANGER, if round % 2 == 0 { Transport::Udp } else { Transport::Tcp }, &octets);
+    }
+}
