@@ -132,8 +132,12 @@ impl Exchange {
         TransferError::Cut { records: self.records }
     }
 
-    /// The error when nothing more came in time.
+    /// The error when nothing more came in time: a peer that stops in the middle broke off (some send a
+    /// lone newer SOA over TCP when they have no differences, and wait), else it was silent.
     pub fn silent(&self) -> TransferError {
+        if self.records > 0 {
+            return self.closed();
+        }
         TransferError::Silent(self.stray.clone().map(Box::new))
     }
 

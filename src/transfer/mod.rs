@@ -12,6 +12,7 @@
 mod ask;
 pub mod condense;
 mod error;
+mod form;
 pub mod incoming;
 mod intake;
 pub mod outgoing;

@@ -8,7 +8,9 @@
 
 use std::sync::Arc;
 
-use super::condense::{self, Cache};
+use super::condense::Cache;
+pub use super::form::Form;
+use super::form::{self, chain_between, is_current};
 use crate::dns::edns::{self, Opt, OptOption};
 use crate::dns::message::{Compression, Full, Header, Question, Section, Writer};
 use crate::dns::tsig::Signer;
@@ -16,6 +18,7 @@ use crate::dns::{Class, Name, Record, RecordRef, RecordType, Serial};
 use crate::ident::{PeerId, ZoneId};
 use crate::limits;
 use crate::time::Now;
+use crate::trace::Trace;
 use crate::zone::{Delta, Version, Walk};
 
 /// What the client asked for.
@@ -69,19 +72,6 @@ impl TransferStart {
     }
 }
 
-/// The form that a transfer takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// One SOA: the client has this version already, or a newer one (RFC 1995 §2).
-    Current,
-    /// Every step from the client's version on, as it happened.
-    Steps,
-    /// One step that sums up several.
-    Condensed,
-    /// The whole zone.
-    Axfr,
-}
-
 /// A record that no message can hold, though the checks at load should have refused it (R22).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsendable(pub Record);
@@ -100,17 +90,17 @@ pub struct Outgoing {
 /// Chooses the form and makes the transfer ready. `history` are steps from the store, oldest first; it may
 /// be empty, begin before the client's serial and reach past the version. What does not lead from the
 /// client's serial to exactly this version is not used.
-pub fn plan(start: TransferStart, history: &[Arc<Delta>], cache: &mut Cache) -> Outgoing {
-    let whole = || (Form::Axfr, Body::Whole { walk: Walk::default(), pending: None });
-    let (form, body) = match start.requested {
-        Requested::Axfr => whole(),
-        Requested::Ixfr(from) if is_current(from, &start.version) => (Form::Current, Body::Nothing),
-        Requested::Ixfr(from) => {
-            let version = &start.version;
-            let chain = chain_between(version.recent(), from, version)
-                .or_else(|| chain_between(history, from, version));
-            chain.and_then(|chain| steps(chain, version, cache)).unwrap_or_else(whole)
-        }
+pub fn plan(
+    start: TransferStart,
+    history: &[Arc<Delta>],
+    cache: &mut Cache,
+    trace: &mut impl Trace,
+) -> Outgoing {
+    let (form, deltas) = form::choose(&start.version, start.requested, history, cache, trace);
+    let body = match form {
+        Form::Current => Body::Nothing,
+        Form::Axfr => Body::Whole { walk: Walk::default(), pending: None },
+        Form::Steps | Form::Condensed => Body::Steps { deltas, at: Place::default() },
     };
     Outgoing { start, form, body, stage: Stage::Opening, records: 0, octets: 0 }
 }
@@ -355,50 +345,6 @@ impl Place {
             Side::Added => Place { delta: self.delta + 1, side: Side::Removed, octet: 0 },
         };
     }
-}
-
-/// Whether one SOA is the whole answer: the client has this version or a newer one (RFC 1995 §2). A serial
-/// half the circle away is neither: that client gets the zone and judges for itself.
-fn is_current(from: Serial, version: &Version) -> bool {
-    from == version.serial() || from.is_newer_than(version.serial())
-}
-
-/// The part of `chain` that leads from serial `from` to exactly `version`.
-fn chain_between<'d>(chain: &'d [Arc<Delta>], from: Serial, version: &Version) -> Option<&'d [Arc<Delta>]> {
-    let ends_here =
-        |delta: &Arc<Delta>| delta.to == version.serial() && delta.digest_after == version.digest();
-    let end = chain.iter().rposition(ends_here)?;
-    let upto = chain.get(..=end)?;
-    let found = upto.get(upto.iter().rposition(|delta| delta.from == from)?..)?;
-    condense::is_unbroken(found).then_some(found)
-}
-
-/// The smaller of plain and condensed; `None` if the whole zone is smaller still (E07).
-///
-/// Sizes are of uncompressed records: compression shrinks all forms alike, and this way the choice costs no
-/// more than the differences themselves.
-fn steps(chain: &[Arc<Delta>], version: &Version, cache: &mut Cache) -> Option<(Form, Body)> {
-    let plain: usize = chain.iter().map(|delta| delta.octets()).sum();
-    let condensed = if chain.len() > 1 { cache.condense(chain) } else { None };
-    let (form, deltas, octets) = match condensed.filter(|delta| delta.octets() < plain) {
-        Some(delta) => (Form::Condensed, vec![delta.clone()], delta.octets()),
-        None => (Form::Steps, chain.to_vec(), plain),
-    };
-    // Both forms have the newest SOA at both ends; in the records of the whole zone it occurs once.
-    let soa = version.soa().packed_octets();
-    (!is_smaller_than(version, octets + soa)).then_some((form, Body::Steps { deltas, at: Place::default() }))
-}
-
-/// Whether all records of the version take fewer than `octets`; looks no further than it must.
-fn is_smaller_than(version: &Version, octets: usize) -> bool {
-    let (mut walk, mut seen) = (Walk::default(), 0);
-    while let Some(record) = walk.next(version) {
-        seen += record.packed_octets();
-        if seen >= octets {
-            return false;
-        }
-    }
-    true
 }
 
 fn write_steps(version: &Version, chain: &[Arc<Delta>], writer: &mut Writer<'_>) -> Result<(), Full> {

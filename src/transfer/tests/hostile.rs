@@ -1,6 +1,9 @@
 //! A primary that misbehaves: each check by itself, and nothing of a bad transfer is used (D11, D12, E08,
 //! G02, R23, H10).
 
+use proptest::prelude::*;
+
+use super::loopback::many;
 use super::*;
 use crate::dns::message::MessageError;
 use crate::dns::tsig::ReplyFault;
@@ -95,18 +98,52 @@ fn d12_r23_messages_that_do_not_belong_are_refused() {
 
 #[test]
 fn d03_the_first_message_has_the_question_and_later_ones_may_not() {
-    let strip = |message: &mut Vec<u8>| {
-        message[5] = 0;
-        // The question is 7 octets; the names behind it are not compressed in this message.
-        message.drain(12..19);
-    };
-    let plain = rr("a.y.", RecordType::A, 1, &[1, 2, 3, 4]);
     let base = version(5, &[]);
     let mut request = Vec::new();
-    let mut exchange = Exchange::start(ask(AskKind::Axfr, Some(&base)), 77, NOW, &mut request);
-    let mut message = reply(&request, &[plain]);
-    strip(&mut message);
-    assert_eq!(exchange.feed(&message, NOW).unwrap_err(), TransferError::WrongQuestion);
+    Exchange::start(ask(AskKind::Axfr, Some(&base)), 77, NOW, &mut request);
+    let parsed = read_request(&request).unwrap();
+    let bare = |answers: &[Record]| {
+        let mut buffer = vec![0; 512];
+        let mut writer = Writer::reply(&mut buffer, 512, &parsed.header, None);
+        answers.iter().for_each(|record| writer.record(Section::Answer, record.as_ref()).unwrap());
+        let length = writer.finish();
+        buffer[..length].to_vec()
+    };
+    let start = || Exchange::start(ask(AskKind::Axfr, Some(&base)), 77, NOW, &mut Vec::new());
+    let all = whole(6);
+    assert_eq!(start().feed(&bare(&all), NOW).unwrap_err(), TransferError::WrongQuestion);
+    let messages = [reply(&request, &all[..1]), bare(&all[1..2]), bare(&all[2..])];
+    assert!(matches!(feed(&mut start(), &messages), Ok(Answer::Changed { .. })));
+    // An error without a question is still the peer's answer.
+    let mut refused = bare(&[]);
+    refused[3] |= 5;
+    assert_eq!(start().feed(&refused, NOW).unwrap_err(), TransferError::Rcode(ResponseCode::Refused));
+}
+
+#[test]
+fn r14_deletions_match_without_case_and_ttl_and_the_step_keeps_what_was_stored() {
+    let base = version(5, &[a("a.x.", 1), ns("sub.x.", "ns.sub.x.")]);
+    let loose = [
+        rr("A.X.", RecordType::A, 9, &[192, 0, 2, 1]),
+        rr("SUB.x.", RecordType::NS, 1, b"\x02NS\x03suB\x01X\x00"),
+    ];
+    let mut answers = vec![soa("x.", 6), soa("X.", 5)];
+    answers.extend(loose);
+    answers.extend([soa("x.", 6), soa("x.", 6)]);
+    let mut request = Vec::new();
+    let mut exchange = Exchange::start(ask(AskKind::Ixfr, Some(&base)), 77, NOW, &mut request);
+    let answer = feed(&mut exchange, &[reply(&request, &answers)]).unwrap();
+    let Answer::Changed { change, .. } = answer else { panic!("{answer:?}") };
+    assert!(is_same(&change.after, &version(6, &[])));
+    let stored = &chain(&[base, version(6, &[])])[0];
+    let gone = |delta: &Delta| {
+        let mut all: Vec<Record> = delta.removed.iter().map(|record| record.to_record()).collect();
+        sort(&mut all);
+        all
+    };
+    let pairs = gone(&change.deltas[0]).into_iter().zip(gone(stored));
+    assert!(pairs.into_iter().all(|(left, right)| left.as_ref().same_octets(right.as_ref())));
+    assert_eq!((change.deltas[0].removed.len(), change.deltas[0].added.len()), (3, 1));
 }
 
 #[test]
@@ -230,7 +267,7 @@ fn h10_unsigned_and_badly_signed_streams_are_refused() {
     let run = |edit: &dyn Fn(&mut Vec<Vec<u8>>)| {
         let mut request = Vec::new();
         let mut exchange = Exchange::start(signed.clone(), 77, NOW, &mut request);
-        let mut sent = messages(&mut plan(start_of(&request, &primary), &[], &mut Cache::new()));
+        let mut sent = messages(&mut plan(start_of(&request, &primary), &[], &mut Cache::new(), &mut Silent));
         assert!(sent.len() > 2);
         edit(&mut sent);
         feed(&mut exchange, &sent).map(drop)
@@ -252,4 +289,79 @@ fn unsign(message: &mut Vec<u8>) {
     let at = crate::dns::message::Reader::new(message).unwrap().tsig().unwrap().at;
     message.truncate(at);
     message[11] -= 1;
+}
+
+/// Changes at random places: a bit, a cut, an exchange, a message left out or doubled.
+fn disturb(messages: &mut Vec<Vec<u8>>, what: u8, at: usize, bit: u8) {
+    let count = messages.len();
+    let which = at % count;
+    let message = &mut messages[which];
+    let octet = (at / count) % message.len();
+    match what % 5 {
+        0 => message[octet] ^= 1 << (bit % 8),
+        1 => message.truncate(octet),
+        2 => messages.swap(0, which),
+        3 => drop(messages.remove(which)),
+        _ => messages.insert(which, messages[which].clone()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// H10: what is signed arrives as it was sent, or not at all.
+    #[test]
+    fn h10_a_disturbed_signed_stream_is_refused_or_harmless(
+        what: u8, at: usize, bit: u8, by_steps: bool
+    ) {
+        let base = version(5, &many(10));
+        let primary = version(6, &many(700));
+        let steps = chain(&[base.clone(), primary.clone()]);
+        let kind = if by_steps { AskKind::Ixfr } else { AskKind::Axfr };
+        let asked = Ask { key: Some(key()), ..ask(kind, Some(&base)) };
+        let mut request = Vec::new();
+        let mut exchange = Exchange::start(asked, 77, NOW, &mut request);
+        let mut sent = messages(&mut plan(start_of(&request, &primary), &steps, &mut Cache::new(), &mut Silent));
+        disturb(&mut sent, what, at, bit);
+        for message in &sent {
+            match exchange.feed(message, NOW) {
+                Ok(Progress::More) => {}
+                Ok(Progress::Done(Answer::Changed { change, .. })) => {
+                    prop_assert!(is_same(&change.after, &primary));
+                    break;
+                }
+                Ok(Progress::Done(other)) => panic!("{other:?}"),
+                Err(_) => break,
+            }
+        }
+    }
+
+    /// D11: an unsigned stream may lie, but it never panics, and what it gives is a whole zone.
+    #[test]
+    fn d11_a_disturbed_stream_never_panics(
+        disturbances in proptest::collection::vec((any::<u8>(), any::<usize>(), any::<u8>()), 1..4), by_steps: bool
+    ) {
+        let base = version(5, &[a("a.x.", 1), ns("b.x.", "c.x.")]);
+        let kind = if by_steps { AskKind::Ixfr } else { AskKind::Axfr };
+        let mut request = Vec::new();
+        let mut exchange = Exchange::start(ask(kind, Some(&base)), 77, NOW, &mut request);
+        let answers = if by_steps { step() } else { whole(6) };
+        let mut sent: Vec<Vec<u8>> = answers.chunks(2).map(|two| reply(&request, two)).collect();
+        for (what, at, bit) in disturbances {
+            if !sent.is_empty() && sent.iter().all(|message| !message.is_empty()) {
+                disturb(&mut sent, what, at, bit);
+            }
+        }
+        for message in &sent {
+            match exchange.feed(message, NOW) {
+                Ok(Progress::More) => {}
+                Ok(Progress::Done(Answer::Changed { change, .. })) => {
+                    prop_assert!(change.after.apex_node().has(RecordType::NS));
+                    prop_assert!(change.after.serial().is_newer_than(base.serial()));
+                    break;
+                }
+                Ok(Progress::Done(_)) | Err(_) => break,
+            }
+        }
+    }
 }

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::dns::message::Header;
 use crate::limits;
+use crate::trace::Steps;
 use crate::transfer::outgoing::Form;
 
 /// One change: which record (owner, type, value), and how it is written (TTL, spelling).
@@ -83,7 +84,7 @@ proptest! {
     }
 }
 
-fn many(count: u32) -> Vec<Record> {
+pub(super) fn many(count: u32) -> Vec<Record> {
     (0..count).map(|n| rr(&format!("H{n}.Sub.x."), RecordType::A, n, &n.to_be_bytes())).collect()
 }
 
@@ -150,7 +151,7 @@ fn d01_d02_d03_d04_d06_a_big_zone_in_many_messages_read_by_others() {
     let primary = version(9, &many(3000));
     let mut request = Vec::new();
     let mut exchange = Exchange::start(ask(AskKind::Axfr, None), 0x1234, NOW, &mut request);
-    let sent = messages(&mut plan(start_of(&request, &primary), &[], &mut Cache::new()));
+    let sent = messages(&mut plan(start_of(&request, &primary), &[], &mut Cache::new(), &mut Silent));
     assert!(sent.len() > 2);
     let mut received = Vec::new();
     for (index, message) in sent.iter().enumerate() {
@@ -220,7 +221,7 @@ fn h07_h08_another_implementation_verifies_the_signed_stream() {
     let mut sequence = ClientSequence::request(foreign.unwrap(), &mut builder, time).unwrap();
     let request = builder.finish().into_target();
     let primary = version(9, &many(3000));
-    let sent = messages(&mut plan(start_of(&request, &primary), &[], &mut Cache::new()));
+    let sent = messages(&mut plan(start_of(&request, &primary), &[], &mut Cache::new(), &mut Silent));
     assert!(sent.len() > 2);
     for message in sent {
         let mut message = ForeignMessage::from_octets(message).unwrap();
@@ -248,7 +249,7 @@ fn r22_a_record_that_fits_no_message_ends_the_transfer() {
     let primary = version(9, std::slice::from_ref(&big));
     let mut request = Vec::new();
     Exchange::start(ask(AskKind::Axfr, None), 77, NOW, &mut request);
-    let mut outgoing = plan(start_of(&request, &primary), &[], &mut Cache::new());
+    let mut outgoing = plan(start_of(&request, &primary), &[], &mut Cache::new(), &mut Silent);
     let mut buffer = vec![0; 65_535];
     let stuck = loop {
         match outgoing.next(NOW, &mut buffer) {
@@ -258,4 +259,57 @@ fn r22_a_record_that_fits_no_message_ends_the_transfer() {
         }
     };
     assert_eq!(stuck.0, big);
+}
+
+#[test]
+fn d05_cuts_glue_and_occluded_names_all_travel() {
+    let dname = rr("d.x.", RecordType::DNAME, 300, name("Elsewhere.").as_ref().wire());
+    let primary = version(
+        9,
+        &[
+            ns("cut.x.", "ns.cut.x."),
+            a("ns.cut.x.", 1),
+            a("occluded.below.cut.x.", 2),
+            dname,
+            a("under.d.x.", 3),
+            a("*.wild.x.", 4),
+            rr("e.m.p.t.y.x.", RecordType(65_400), 0x8000_0001, &[]),
+        ],
+    );
+    let (outgoing, answer) = carry(ask(AskKind::Axfr, None), &primary, &[]);
+    let Ok(Answer::Changed { change, .. }) = answer else { panic!("{answer:?}") };
+    assert!(is_same(&change.after, &primary));
+    assert_eq!(outgoing.records(), 9 + 1);
+}
+
+#[test]
+fn e13_a_ttl_and_a_serial_alone_are_changes() {
+    let filler = many(50);
+    let with = |serial, ttl| {
+        version(serial, &[&filler[..], &[rr("a.x.", RecordType::A, ttl, &[1, 2, 3, 4])]].concat())
+    };
+    for (versions, changed) in [([with(1, 300), with(2, 301)], 2), ([with(1, 300), with(2, 300)], 0)] {
+        let (outgoing, answer) =
+            carry(ask(AskKind::Ixfr, Some(&versions[0])), &versions[1], &chain(&versions));
+        let Ok(Answer::Changed { change, .. }) = answer else { panic!("{answer:?}") };
+        assert_eq!((outgoing.form(), outgoing.records()), (Form::Steps, 4 + changed));
+        assert!(is_same(&change.after, &versions[1]));
+    }
+}
+
+#[test]
+fn the_choice_of_the_form_is_explained() {
+    let filler = many(100);
+    let versions = [version(1, &filler), version(2, &[&filler[..], &[a("a.x.", 1)]].concat())];
+    let explain = |base: &Arc<Version>, history: &[Arc<Delta>]| {
+        let mut request = Vec::new();
+        Exchange::start(ask(AskKind::Ixfr, Some(base)), 77, NOW, &mut request);
+        let mut steps = Steps::default();
+        plan(start_of(&request, &versions[1]), history, &mut Cache::new(), &mut steps);
+        steps.0.iter().map(|step| step.0.clone()).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(explain(&versions[1], &[]), "the client has serial 2, we have 2: it is current");
+    assert_eq!(explain(&versions[0], &[]), "no steps are kept from serial 1 to 2: the whole zone");
+    let found = explain(&versions[0], &chain(&versions));
+    assert!(found.starts_with("steps from serial 1 to 2: 1, "), "{found}");
 }

@@ -15,6 +15,7 @@ use crate::dns::tsig::{Algorithm, Key, Keyring, verify_request};
 use crate::dns::{Name, OpCode, Record, RecordType, Serial};
 use crate::ident::{Transport, ZoneId};
 use crate::time::{Now, Tick, Wall};
+use crate::trace::Silent;
 use crate::zone::{self, Builder, Delta, DigestKey, Source, Version};
 
 pub(super) const KEY: DigestKey = DigestKey([7; 16]);
@@ -143,7 +144,7 @@ pub(super) fn carry(
 ) -> (Outgoing, Result<Answer, TransferError>) {
     let mut request = Vec::new();
     let mut exchange = Exchange::start(ask, 77, NOW, &mut request);
-    let mut outgoing = plan(start_of(&request, primary), history, &mut Cache::new());
+    let mut outgoing = plan(start_of(&request, primary), history, &mut Cache::new(), &mut Silent);
     let messages = messages(&mut outgoing);
     let answer = feed(&mut exchange, &messages);
     (outgoing, answer)
