@@ -9,6 +9,7 @@ use super::problem::WireError;
 use super::{apl, bitmap, gateway, hip, loc, svcparams};
 use crate::dns::name::{LABEL_OCTETS_MAX, NAME_OCTETS_MAX, NameError};
 use crate::dns::{NameRef, RecordType};
+use crate::limits;
 
 /// Whether uncompressed RDATA is valid for its type. Types without a row in the table take any
 /// octets.
@@ -83,7 +84,7 @@ fn read_fields(
 
 /// Appends the name that begins at `at`, its pointers followed (RFC 1035 §4.1.4), and returns
 /// where it ends in place. Each pointer must lead to before the labels that it ends, so there are
-/// no loops. On an error nothing is appended.
+/// no loops, and their number is bounded besides. On an error nothing is appended.
 pub fn name_from_message(message: &[u8], at: usize, out: &mut Vec<u8>) -> Result<usize, WireError> {
     let before = out.len();
     let result = follow_name(message, at, out);
@@ -99,6 +100,7 @@ fn follow_name(message: &[u8], start: usize, out: &mut Vec<u8>) -> Result<usize,
     // Where the labels that are being read began: a pointer must lead to before it.
     let mut floor = start;
     let mut end = None;
+    let mut pointers = 0;
     loop {
         let length = *message.get(at).ok_or(WireError::Short)?;
         match usize::from(length) {
@@ -120,7 +122,8 @@ fn follow_name(message: &[u8], start: usize, out: &mut Vec<u8>) -> Result<usize,
                 let low = *message.get(at + 1).ok_or(WireError::Short)?;
                 end = end.or(Some(at + 2));
                 let target = usize::from(length & 0x3f) << 8 | usize::from(low);
-                if target >= floor {
+                pointers += 1;
+                if target >= floor || pointers > limits::NAME_POINTERS_MAX {
                     return Err(WireError::BadPointer);
                 }
                 at = target;
