@@ -1,3 +1,4 @@
-//! Tests from the outside: files, programs and sockets of this machine only.
+//! Tests from the outside: files, programs, sockets of this machine only, other implementations.
 
+mod rdata;
 mod zonefile;
