@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::parse::{Input, ipv4, ipv6, push_u16};
+use super::address::{ipv4, ipv6};
+use super::parse::{Input, push_u16};
 use super::problem::{TextProblem, WireError};
 use super::token::number;
 
@@ -43,7 +44,7 @@ fn parse_item(text: &[u8], out: &mut Vec<u8>) -> Result<(), TextProblem> {
             (1, &v4, 32)
         }
         b"2" => {
-            v6 = ipv6(address)?.octets();
+            v6 = ipv6(address)?;
             (2, &v6, 128)
         }
         _ => return Err(FORM),

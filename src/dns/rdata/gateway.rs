@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::parse::{Input, ipv4, ipv6};
+use super::address::{ipv4, ipv6};
+use super::parse::Input;
 use super::problem::{TextProblem, WireError};
 use super::token::{name_from_token, number};
 use super::wire::fixed;
@@ -81,7 +82,7 @@ fn parse(kind: u8, input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), TextP
         NONE if text == b"." => {}
         NONE => return Err(TextProblem::BadForm("a dot: type 0 means no gateway")),
         IPV4 => out.extend_from_slice(&ipv4(text)?),
-        IPV6 => out.extend_from_slice(&ipv6(text)?.octets()),
+        IPV6 => out.extend_from_slice(&ipv6(text)?),
         _ => name_from_token(text, input.origin, out)?,
     }
     Ok(())

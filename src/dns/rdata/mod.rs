@@ -8,6 +8,7 @@
 //! `zone/text`. Service names of WKS and other types that died before RFC 3597 have only the
 //! generic form.
 
+mod address;
 mod apl;
 mod bitmap;
 mod gateway;

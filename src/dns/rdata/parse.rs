@@ -1,9 +1,8 @@
 //! From presentation form to wire form, field by field.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use data_encoding::{BASE32HEX_NOPAD, BASE64, Encoding, HEXLOWER_PERMISSIVE};
 
+use super::address::{ipv4, ipv6};
 use super::layout::{Codes, Field, layout};
 use super::problem::{TextError, TextProblem};
 use super::token::{
@@ -129,7 +128,7 @@ fn parse_field(field: Field, input: &mut Input<'_>, out: &mut Vec<u8>) -> Result
         Field::Code16(codes) => push_u16(code(codes, input.take()?, u16::MAX.into())? as u16, out),
         Field::Name => name_from_token(input.take()?, input.origin, out)?,
         Field::Ipv4 => out.extend_from_slice(&ipv4(input.take()?)?),
-        Field::Ipv6 => out.extend_from_slice(&ipv6(input.take()?)?.octets()),
+        Field::Ipv6 => out.extend_from_slice(&ipv6(input.take()?)?),
         Field::Eui48 => groups::<6>(input.take()?, b'-', 2, out)
             .ok_or(TextProblem::BadForm("six pairs of hexadecimal digits with hyphens between"))?,
         Field::Eui64 => groups::<8>(input.take()?, b'-', 2, out)
@@ -190,51 +189,6 @@ pub(super) fn code(codes: Codes, text: &[u8], max: u64) -> Result<u64, TextProbl
         .find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(text))
         .map(|(_, number)| u64::from(*number))
         .ok_or(TextProblem::UnknownCode)
-}
-
-/// Four decimal numbers without leading zeros.
-pub(super) fn ipv4(text: &[u8]) -> Result<[u8; 4], TextProblem> {
-    plain_ipv4(text).ok_or_else(|| TextProblem::NotIpv4 { ipv6: address::<Ipv6Addr>(text).is_some() })
-}
-
-fn plain_ipv4(text: &[u8]) -> Option<[u8; 4]> {
-    let mut octets = [0u8; 4];
-    let mut at = 0;
-    let mut digits = 0;
-    let mut value = 0u16;
-    for &octet in text {
-        match octet {
-            b'0'..=b'9' => {
-                if digits > 0 && value == 0 {
-                    return None;
-                }
-                value = value * 10 + u16::from(octet - b'0');
-                digits += 1;
-                if value > 255 {
-                    return None;
-                }
-            }
-            b'.' if digits > 0 && at < 3 => {
-                octets[at] = value as u8;
-                at += 1;
-                (digits, value) = (0, 0);
-            }
-            _ => return None,
-        }
-    }
-    if at != 3 || digits == 0 {
-        return None;
-    }
-    octets[3] = value as u8;
-    Some(octets)
-}
-
-pub(super) fn ipv6(text: &[u8]) -> Result<Ipv6Addr, TextProblem> {
-    address(text).ok_or_else(|| TextProblem::NotIpv6 { ipv4: address::<Ipv4Addr>(text).is_some() })
-}
-
-fn address<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
-    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// `COUNT` groups of up to `digits` hexadecimal digits. Pairs must be whole; groups of four may

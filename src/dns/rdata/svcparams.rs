@@ -9,7 +9,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use data_encoding::BASE64;
 
-use super::parse::{Coding, Input, decode, ipv4, ipv6, push_u16};
+use super::address::{ipv4, ipv6};
+use super::parse::{Coding, Input, decode, push_u16};
 use super::print::print_quoted;
 use super::problem::{TextProblem, WireError};
 use super::token::{append_unescaped, number};
@@ -134,7 +135,7 @@ fn parse_value(key: u16, value: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), 
         }
         (IPV6HINT, Some(value)) => {
             for address in unescaped(value)?.split(|&octet| octet == b',') {
-                out.extend_from_slice(&ipv6(address)?.octets());
+                out.extend_from_slice(&ipv6(address)?);
             }
             Ok(())
         }
