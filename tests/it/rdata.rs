@@ -53,6 +53,8 @@ fn record() -> impl Strategy<Value = (RecordType, Vec<u8>)> {
     let name = || name().boxed();
     let string = || string().boxed();
     let rest = || octets(1, 40).boxed();
+    // Of a kind whose length nobody knows.
+    let digest = || octets(1, 40).prop_map(|octets| [&[200], &octets[..]].concat()).boxed();
     let types = [
         (RecordType::A, vec![plain(4)]),
         (RecordType::AAAA, vec![plain(16)]),
@@ -66,14 +68,14 @@ fn record() -> impl Strategy<Value = (RecordType, Vec<u8>)> {
         (RecordType::SRV, vec![plain(6), name()]),
         (RecordType::NAPTR, vec![plain(4), string(), string(), string(), name()]),
         (RecordType::RP, vec![name(), name()]),
-        (RecordType::DS, vec![plain(4), rest()]),
-        (RecordType::CDS, vec![plain(4), rest()]),
+        (RecordType::DS, vec![plain(3), digest()]),
+        (RecordType::CDS, vec![plain(3), digest()]),
         (RecordType::DNSKEY, vec![plain(4), rest()]),
         (RecordType::RRSIG, vec![plain(18), name(), rest()]),
         (RecordType::NSEC, vec![name(), bitmap().boxed()]),
         (RecordType::NSEC3PARAM, vec![plain(4), string()]),
-        (RecordType::TLSA, vec![plain(3), rest()]),
-        (RecordType::SSHFP, vec![plain(2), rest()]),
+        (RecordType::TLSA, vec![plain(2), digest()]),
+        (RecordType::SSHFP, vec![plain(1), digest()]),
         (RecordType::OPENPGPKEY, vec![rest()]),
         (RecordType::CAA, vec![plain(1), Just(b"\x05issue".to_vec()).boxed(), rest()]),
     ];

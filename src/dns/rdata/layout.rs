@@ -48,8 +48,8 @@ pub(super) enum Field {
     Tag,
     /// Octets written as one string of any length, to the end.
     Text,
-    /// At least one octet in hex, to the end.
-    Hex,
+    /// One octet, the kind of digest, and the digest in hex, to the end.
+    Digest(&'static Digests),
     /// At least one octet in base64, to the end.
     Base64,
     /// Octets in base64 or nothing, to the end.
@@ -80,6 +80,18 @@ pub(super) enum Field {
 
 /// Names that stand for numbers in text.
 pub(super) type Codes = &'static [(&'static str, u16)];
+
+/// The kinds of digest that a type knows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Digests {
+    /// What an error message calls the kind.
+    pub(super) what: &'static str,
+    /// Names that stand for kinds in text.
+    pub(super) names: Codes,
+    /// Octets of a digest by kind. In text another length is an error: many servers refuse a
+    /// whole transfer for it.
+    pub(super) octets: &'static [(u8, usize)],
+}
 
 /// What is done with the names in RDATA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,9 +192,8 @@ const LAYOUTS: &[Layout] = layouts! {
                           Code8(ALGORITHMS) => "algorithm", Base64 => "certificate" }
     DNAME      Lower    { Name => "target" }
     APL        Exact    { Apl => "prefix" }
-    DS         Exact    { U16 => "key tag", Code8(ALGORITHMS) => "algorithm", Code8(DIGESTS) => "digest type",
-                          Hex => "digest" }
-    SSHFP      Exact    { U8 => "algorithm", U8 => "fingerprint type", Hex => "fingerprint" }
+    DS         Exact    { U16 => "key tag", Code8(ALGORITHMS) => "algorithm", Digest(&DS_DIGESTS) => "digest" }
+    SSHFP      Exact    { U8 => "algorithm", Digest(&SSHFP_DIGESTS) => "fingerprint" }
     IPSECKEY   Exact    { U8 => "precedence", IpsecGateway => "gateway", OptionalBase64 => "public key" }
     RRSIG      Lower    { Rtype => "type covered", Code8(ALGORITHMS) => "algorithm", U8 => "label count",
                           U32 => "original TTL", Time => "expiration", Time => "inception", U16 => "key tag",
@@ -194,20 +205,19 @@ const LAYOUTS: &[Layout] = layouts! {
     NSEC3      Exact    { U8 => "hash algorithm", U8 => "flags", U16 => "iterations", Salt => "salt",
                           Hash => "next hashed name", TypeBitmap => "types" }
     NSEC3PARAM Exact    { U8 => "hash algorithm", U8 => "flags", U16 => "iterations", Salt => "salt" }
-    TLSA       Exact    { U8 => "usage", U8 => "selector", U8 => "matching type", Hex => "certificate data" }
-    SMIMEA     Exact    { U8 => "usage", U8 => "selector", U8 => "matching type", Hex => "certificate data" }
+    TLSA       Exact    { U8 => "usage", U8 => "selector", Digest(&TLSA_DIGESTS) => "certificate data" }
+    SMIMEA     Exact    { U8 => "usage", U8 => "selector", Digest(&TLSA_DIGESTS) => "certificate data" }
     HIP        Exact    { Hip => "host identity" }
     NINFO      Exact    { CharStrings => "text" }
     RKEY       Exact    { U16 => "flags", U8 => "protocol", Code8(ALGORITHMS) => "algorithm",
                           Base64 => "public key" }
     TALINK     Exact    { Name => "previous name", Name => "next name" }
-    CDS        Exact    { U16 => "key tag", Code8(ALGORITHMS) => "algorithm", Code8(DIGESTS) => "digest type",
-                          Hex => "digest" }
+    CDS        Exact    { U16 => "key tag", Code8(ALGORITHMS) => "algorithm", Digest(&DS_DIGESTS) => "digest" }
     CDNSKEY    Exact    { U16 => "flags", U8 => "protocol", Code8(ALGORITHMS) => "algorithm",
                           Base64 => "public key" }
     OPENPGPKEY Exact    { Base64 => "public key" }
     CSYNC      Exact    { U32 => "serial", U16 => "flags", TypeBitmap => "types" }
-    ZONEMD     Exact    { U32 => "serial", U8 => "scheme", U8 => "hash algorithm", Hex => "digest" }
+    ZONEMD     Exact    { U32 => "serial", U8 => "scheme", Digest(&ZONEMD_DIGESTS) => "digest" }
     SVCB       Exact    { U16 => "priority", Name => "target", SvcParams => "parameter" }
     HTTPS      Exact    { U16 => "priority", Name => "target", SvcParams => "parameter" }
     DSYNC      Exact    { Rtype => "type", Code8(SCHEMES) => "scheme", U16 => "port", Name => "target" }
@@ -255,8 +265,28 @@ const ALGORITHMS: Codes = &[
 ];
 
 /// Digest types of DS (IANA registry).
-const DIGESTS: Codes =
-    &[("SHA-1", 1), ("SHA1", 1), ("SHA-256", 2), ("SHA256", 2), ("GOST", 3), ("SHA-384", 4), ("SHA384", 4)];
+static DS_DIGESTS: Digests = Digests {
+    what: "digest type",
+    names: &[
+        ("SHA-1", 1),
+        ("SHA1", 1),
+        ("SHA-256", 2),
+        ("SHA256", 2),
+        ("GOST", 3),
+        ("SHA-384", 4),
+        ("SHA384", 4),
+    ],
+    octets: &[(1, 20), (2, 32), (3, 32), (4, 48)],
+};
+
+/// Fingerprint types of SSHFP (RFC 4255 §3.1.2, RFC 6594).
+static SSHFP_DIGESTS: Digests = Digests { what: "fingerprint type", names: &[], octets: &[(1, 20), (2, 32)] };
+
+/// Matching types of TLSA and SMIMEA (RFC 6698 §2.1.3); type 0 is the whole certificate.
+static TLSA_DIGESTS: Digests = Digests { what: "matching type", names: &[], octets: &[(1, 32), (2, 64)] };
+
+/// Hash algorithms of ZONEMD (RFC 8976 §5.3).
+static ZONEMD_DIGESTS: Digests = Digests { what: "hash algorithm", names: &[], octets: &[(1, 48), (2, 64)] };
 
 /// Certificate types (RFC 4398 §2.1).
 const CERTIFICATES: Codes = &[

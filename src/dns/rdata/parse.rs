@@ -3,7 +3,7 @@
 use data_encoding::{BASE32HEX_NOPAD, BASE64, Encoding, HEXLOWER_PERMISSIVE};
 
 use super::address::{ipv4, ipv6};
-use super::layout::{Codes, Field, layout};
+use super::layout::{Codes, Digests, Field, layout};
 use super::problem::{TextError, TextProblem};
 use super::token::{
     Token, append_char_string, append_unescaped, name_from_token, number, ttl_from_text, type_from_text,
@@ -149,7 +149,7 @@ fn parse_field(field: Field, input: &mut Input<'_>, out: &mut Vec<u8>) -> Result
         }
         Field::Tag => tag(input.take()?, out)?,
         Field::Text => append_unescaped(input.take()?, out)?,
-        Field::Hex => parse_run(input, Coding::Hex, out)?,
+        Field::Digest(digests) => parse_digest(digests, input, out)?,
         Field::Base64 => parse_run(input, Coding::Base64, out)?,
         Field::OptionalBase64 if input.left() == 0 => {}
         Field::OptionalBase64 => parse_run(input, Coding::Base64, out)?,
@@ -293,6 +293,20 @@ pub(super) fn decode(text: &[u8], coding: Coding, out: &mut Vec<u8>) -> Result<(
             Ok(())
         }
         _ => Err(coding.problem()),
+    }
+}
+
+fn parse_digest(digests: &Digests, input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), TextProblem> {
+    let digest = std::mem::replace(&mut input.field, digests.what);
+    let kind = code(digests.names, input.take()?, u8::MAX.into())? as u8;
+    out.push(kind);
+    input.field = digest;
+    let start = out.len();
+    parse_run(input, Coding::Hex, out)?;
+    let found = out.len() - start;
+    match digests.octets.iter().find(|(known, _)| *known == kind) {
+        Some(&(_, octets)) if octets != found => Err(TextProblem::DigestLength { octets, found }),
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use data_encoding::{BASE32HEX_NOPAD, BASE64, HEXLOWER, HEXUPPER};
 
-use super::layout::{Field, Layout, layout};
+use super::layout::{Digests, Field, Layout, layout};
 use super::wire::{check, measure};
 use super::{apl, bitmap, gateway, hip, loc, svcparams, times};
 use crate::dns::{NameRef, RecordType};
@@ -84,8 +84,8 @@ fn print_field(field: Field, rest: &[u8], out: &mut String) -> Option<usize> {
         }
         Field::Text => print_quoted(octets, out),
         // An empty rest is legal on the wire but leaves nothing to read back.
-        Field::Hex | Field::Base64 | Field::Nsap if octets.is_empty() => return None,
-        Field::Hex => HEXUPPER.encode_append(octets, out),
+        Field::Base64 | Field::Nsap if octets.is_empty() => return None,
+        Field::Digest(digests) => print_digest(digests, octets, out)?,
         Field::Base64 | Field::OptionalBase64 => BASE64.encode_append(octets, out),
         Field::Nsap => {
             out.push_str("0x");
@@ -104,6 +104,18 @@ fn print_field(field: Field, rest: &[u8], out: &mut String) -> Option<usize> {
         | Field::Hip => return None,
     }
     Some(length)
+}
+
+/// The kind and the octets; none if their number is not right for the kind.
+fn print_digest(digests: &Digests, octets: &[u8], out: &mut String) -> Option<()> {
+    let (kind, digest) = octets.split_first()?;
+    let right = digests.octets.iter().find(|(known, _)| known == kind);
+    if digest.is_empty() || right.is_some_and(|(_, octets)| *octets != digest.len()) {
+        return None;
+    }
+    write!(out, "{kind} ").ok()?;
+    HEXUPPER.encode_append(digest, out);
+    Some(())
 }
 
 /// Up to four octets as a number.

@@ -53,6 +53,13 @@ pub enum TextProblem {
     StringTooLong,
     /// Not hexadecimal, or an odd number of digits.
     BadHex,
+    /// A digest is not as long as its kind wants it.
+    DigestLength {
+        /// What the kind wants.
+        octets: usize,
+        /// What stands there.
+        found: usize,
+    },
     /// Not base64.
     BadBase64,
     /// Not base32hex, or none at all.
@@ -123,6 +130,7 @@ impl TextProblem {
             TextProblem::BadEscape | TextProblem::Name(NameError::BadEscape) => {
                 "write \\\\ for a backslash and \\DDD, three decimal digits, for an octet"
             }
+            TextProblem::DigestLength { .. } => "look for digits that were lost when it was copied",
             TextProblem::UnknownType => "a type without a mnemonic is written TYPE and its number",
             TextProblem::UnknownParameter => "a parameter without a name is written key and its number",
             TextProblem::GenericOnly => "write \\#, the number of octets, and the octets in hex",
@@ -161,6 +169,9 @@ impl fmt::Display for TextProblem {
             TextProblem::BadEscape => NameError::BadEscape.fmt(f),
             TextProblem::StringTooLong => f.write_str("a character-string is longer than 255 octets"),
             TextProblem::BadHex => f.write_str("expected pairs of hexadecimal digits"),
+            TextProblem::DigestLength { octets, found } => {
+                write!(f, "a digest of this kind has {octets} octets, this one has {found}")
+            }
             TextProblem::BadBase64 => f.write_str("expected base64"),
             TextProblem::BadBase32Hex => f.write_str("expected base32hex without padding"),
             TextProblem::BadForm(form) => write!(f, "expected {form}"),

@@ -202,6 +202,8 @@ fn errors_name_token_field_and_way_out() {
     assert_eq!(error.to_string(), "preference: expected a number from 0 to 65535");
     let error = wire(RecordType::MX, "10").unwrap_err();
     assert_eq!((error.token, error.field), (1, "mail host"));
+    let error = wire(RecordType::DS, "1 13 what 00").unwrap_err();
+    assert_eq!((error.token, error.field), (2, "digest type"));
     let error = wire(RecordType::A, "2001:db8::1").unwrap_err();
     assert_eq!(error.hint().unwrap(), "this is an IPv6 address: its type is AAAA");
     refused(RecordType::A, "192.0.2.1 192.0.2.2", 1, TextProblem::Extra);
@@ -209,6 +211,7 @@ fn errors_name_token_field_and_way_out() {
         refused(RecordType::A, bad, 0, TextProblem::NotIpv4 { ipv6: false });
     }
     refused(RecordType::DS, "1 13 2 0g", 3, TextProblem::BadHex);
+    refused(RecordType::TLSA, "3 1 1 0011", 3, TextProblem::DigestLength { octets: 32, found: 2 });
     refused(RecordType::DS, "1 nosuch 2 00", 1, TextProblem::UnknownCode);
     refused(RecordType::NSEC, "a A WHAT", 2, TextProblem::UnknownType);
     refused(RecordType::CAA, "0 is-sue x", 1, TextProblem::BadForm("a tag of letters and digits"));

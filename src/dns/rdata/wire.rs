@@ -281,9 +281,9 @@ pub(super) fn measure(field: Field, rest: &[u8]) -> Result<usize, WireError> {
             }
             Ok(length)
         }
-        Field::Text | Field::Hex | Field::Base64 | Field::OptionalBase64 | Field::Nsap | Field::Opaque => {
-            Ok(rest.len())
-        }
+        Field::Digest(_) if rest.is_empty() => Err(WireError::Short),
+        Field::Digest(_) => Ok(rest.len()),
+        Field::Text | Field::Base64 | Field::OptionalBase64 | Field::Nsap | Field::Opaque => Ok(rest.len()),
         Field::TypeBitmap => bitmap::measure(rest),
         Field::SvcParams => svcparams::measure(rest),
         Field::Loc => loc::measure(rest),

@@ -94,7 +94,11 @@ pub(super) const ROWS: &[(RecordType, &str, &str)] = &[
         "60485 5 1 2BB183AF5F22588179A53B0A 98631FAD1A292118",
         "ec4505012bb183af5f22588179a53b0a98631fad1a292118",
     ),
-    (RecordType::DS, "1 ED25519 SHA-256 00", "00010f0200"),
+    (
+        RecordType::DS,
+        "1 ED25519 SHA-256 00000000000000000000000000000000000000000000000000000000000000ff",
+        "00010f0200000000000000000000000000000000000000000000000000000000000000ff",
+    ),
     (
         RecordType::SSHFP,
         "4 2 123456789abcdef67890123456789abcdef67890123456789abcdef123456789",
@@ -171,7 +175,11 @@ pub(super) const ROWS: &[(RecordType, &str, &str)] = &[
     (RecordType::RKEY, "0 3 13 AQID", "0000030d010203"),
     (RecordType::TALINK, "a b", "0161074578616d706c65036f7267000162074578616d706c65036f726700"),
     (RecordType::CDS, "0 0 0 00", "0000000000"),
-    (RecordType::CDS, "60485 13 2 aabb", "ec450d02aabb"),
+    (
+        RecordType::CDS,
+        "60485 13 2 00000000000000000000000000000000000000000000000000000000000000ff",
+        "ec450d0200000000000000000000000000000000000000000000000000000000000000ff",
+    ),
     (RecordType::CDNSKEY, "0 3 0 AA==", "0000030000"),
     (RecordType::OPENPGPKEY, "mQENBFVHm5sBCADaAQID", "99010d0455479b9b010800da010203"),
     (RecordType::CSYNC, "66 3 A NS AAAA", "000000420003000460000008"),
@@ -265,8 +273,16 @@ pub(super) const ROWS: &[(RecordType, &str, &str)] = &[
     ),
     (RecordType::WALLET, r#""BTC" "x""#, "034254430178"),
     (RecordType::CLA, r#""AC""#, "024143"),
-    (RecordType::TA, "60485 13 2 aabb", "ec450d02aabb"),
-    (RecordType::DLV, "60485 13 2 aabb", "ec450d02aabb"),
+    (
+        RecordType::TA,
+        "60485 13 2 00000000000000000000000000000000000000000000000000000000000000ff",
+        "ec450d0200000000000000000000000000000000000000000000000000000000000000ff",
+    ),
+    (
+        RecordType::DLV,
+        "60485 13 2 00000000000000000000000000000000000000000000000000000000000000ff",
+        "ec450d0200000000000000000000000000000000000000000000000000000000000000ff",
+    ),
 ];
 
 #[test]
@@ -331,7 +347,7 @@ fn text_is_written_in_the_usual_form() {
             "1 0 0 - 2VPTU5TIMAMQTTGL4LUU9KG21E0AOR3S",
             "1 0 0 - 2VPTU5TIMAMQTTGL4LUU9KG21E0AOR3S",
         ),
-        (RecordType::DS, "1 13 2 0a 0B", "1 13 2 0A0B"),
+        (RecordType::DS, "1 13 9 0a 0B", "1 13 9 0A0B"),
         (RecordType::SVCB, "1 a. key9=\"x y\" alpn=h2", r#"1 a. alpn=h2 key9="x y""#),
         (RecordType::SVCB, "1 a. key9", "1 a. key9"),
         (RecordType::LOC, "42 N 71 6 18 W 24m", "42 0 0.000 N 71 6 18.000 W 24.00m 1.00m 10000.00m 10.00m"),
