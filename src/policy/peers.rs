@@ -4,6 +4,7 @@
 //! its address too (`require_address`). A peer without a key is recognised by its address. Where both
 //! would do, the key counts for more: the address may be shared, the secret should not be.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use super::Peer;
@@ -25,9 +26,14 @@ pub struct PeerFacts {
     pub require_address: bool,
 }
 
-/// All configured peers.
+/// All configured peers, by handle, with sorted lists that find them by key and by address: who asks
+/// for an SOA is looked up on the way of a query.
 #[derive(Clone, Debug, Default)]
-pub struct Peers(Vec<PeerFacts>);
+pub struct Peers {
+    facts: Vec<PeerFacts>,
+    by_key: Vec<(Name, usize)>,
+    by_address: Vec<(IpAddr, usize)>,
+}
 
 /// How well a sender fits a configured peer; better fits are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,24 +64,39 @@ impl Peers {
     pub fn new(mut peers: Vec<PeerFacts>) -> Peers {
         peers.sort_by_key(|facts| facts.id);
         assert!(peers.windows(2).all(|pair| pair[0].id < pair[1].id), "each peer has an id of its own");
-        Peers(peers)
+        let mut by_key = Vec::new();
+        let mut by_address = Vec::new();
+        for (at, facts) in peers.iter().enumerate() {
+            match &facts.key {
+                Some(key) => by_key.push((key.clone(), at)),
+                None => by_address.extend(facts.addresses.iter().map(|known| (known.to_canonical(), at))),
+            }
+        }
+        by_key.sort();
+        by_address.sort();
+        by_address.dedup();
+        Peers { facts: peers, by_key, by_address }
     }
 
     /// The peer with this handle.
     pub fn get(&self, id: PeerId) -> Option<&PeerFacts> {
-        self.0.binary_search_by_key(&id, |facts| facts.id).ok().map(|at| &self.0[at])
+        self.facts.binary_search_by_key(&id, |facts| facts.id).ok().map(|at| &self.facts[at])
     }
 
     /// All of them, by handle.
     pub fn iter(&self) -> impl Iterator<Item = &PeerFacts> {
-        self.0.iter()
+        self.facts.iter()
     }
 
     /// The peer that `peer` is. When several fit equally well (they share a key and it comes from
     /// elsewhere, or they share an address and have no key), nobody can tell which it is.
     pub fn identify(&self, peer: &Peer<'_>) -> Option<PeerId> {
+        let keyed = peer.key.map_or(&[][..], |key| run(&self.by_key, |known| known.as_ref().cmp(&key)));
+        let address = peer.address.to_canonical();
+        let placed = run(&self.by_address, |known| known.cmp(&address));
+        let candidates = keyed.iter().map(|(_, at)| *at).chain(placed.iter().map(|(_, at)| *at));
         let (mut best, mut found, mut rivals) = (Fit::No, None, 0);
-        for facts in &self.0 {
+        for facts in candidates.filter_map(|at| self.facts.get(at)) {
             let fit = facts.fit(peer);
             if fit > best {
                 (best, found, rivals) = (fit, Some(facts.id), 0);
@@ -112,4 +133,11 @@ impl PeerFacts {
             _ => Fit::No,
         }
     }
+}
+
+/// The entries of a sorted list that `order` calls equal.
+fn run<K>(sorted: &[(K, usize)], order: impl Fn(&K) -> Ordering) -> &[(K, usize)] {
+    let start = sorted.partition_point(|(known, _)| order(known).is_lt());
+    let length = sorted[start..].partition_point(|(known, _)| order(known).is_eq());
+    &sorted[start..start + length]
 }
