@@ -28,6 +28,11 @@ impl<'t> Trail<'t> {
         Trail { name, through: None, before: None, steps: 0 }
     }
 
+    /// Whether the DNAME at `owner` was used, which is then in the answer.
+    pub(super) fn went_through(&self, owner: NameRef<'_>) -> bool {
+        self.any(|link| link.through == Some(owner))
+    }
+
     fn any(&self, matches: impl Fn(&Trail<'_>) -> bool) -> bool {
         let mut link = Some(self);
         while let Some(trail) = link {
@@ -57,7 +62,7 @@ impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
     ) -> Result<(), Full> {
         let owner = super::referral::owner_of(version, node, trail.name);
         let Some(dname) = node.rrset(RecordType::DNAME) else { return Ok(()) };
-        if !trail.any(|link| link.through == Some(owner)) {
+        if !trail.went_through(owner) {
             self.put_signed(Section::Answer, owner, node, &dname)?;
         }
         let target = dname.records().next().and_then(|rdata| NameRef::from_wire(rdata).ok());

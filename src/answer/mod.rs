@@ -129,6 +129,10 @@ impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
         if qtype == RecordType::ANY {
             return self.any(version, node, trail.name);
         }
+        if qtype == RecordType::DNAME && trail.went_through(trail.name) {
+            // The chain came through it, so it stands in the answer already.
+            return Ok(());
+        }
         if let Some(rrset) = node.rrset(qtype) {
             self.put_signed(Section::Answer, trail.name, node, &rrset)?;
             self.additional(node, trail.name, &rrset);
