@@ -10,6 +10,7 @@
 //!
 //! Absent: sockets (`net/`), the records of a transfer (`transfer/`), rate limits and cookies.
 
+mod ahead;
 mod chaos;
 mod counters;
 mod finish;
@@ -21,6 +22,7 @@ mod transfer;
 mod worker;
 mod world;
 
+pub use ahead::{Ahead, look_ahead};
 pub use counters::Counters;
 pub use worker::{Asked, Observation, Refusal, WorkerState};
 pub use world::{MinimalAny, ServerFacts, World};

@@ -534,6 +534,7 @@ fn foreign_octets_never_panic() {
             let at = seed as usize % octets.len();
             octets[at] = (seed >> 32) as u8;
         }
+        look_ahead(&octets, &world, NOW.tick).touch();
         send(&world, STRANGER, if round % 2 == 0 { Transport::Udp } else { Transport::Tcp }, &octets);
     }
 }
