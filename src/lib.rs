@@ -16,6 +16,7 @@
 //! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY |
 //! | L3 | [`serve`] | where a message is handled |
 //! | L3 | [`env`] | clocks, chance and the disk as traits; the real ones and the simulated ones |
+//! | L4 | [`store`] | what survives a crash: bodies, deltas, deadlines |
 //! | L4 | [`config`] | what the operator wrote, and what it means |
 //! | L6 | [`net`] | sockets, and nothing else |
 
@@ -30,6 +31,7 @@ pub mod policy;
 pub mod reason;
 pub mod replica;
 pub mod serve;
+pub mod store;
 pub mod time;
 pub mod trace;
 pub mod transfer;

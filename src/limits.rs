@@ -31,6 +31,17 @@ pub const BATCH_ZONES_MAX: usize = 64;
 pub const INLINE_BODY_OCTETS_MAX: usize = 64 * 1024;
 /// Default bound of a zone's history on disk, in octets.
 pub const HISTORY_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+/// Memory for pages of the store's database.
+pub const STORE_CACHE_OCTETS: usize = 32 * 1024 * 1024;
+/// Required deltas of a zone that are always borne before its body is written anew; above it, a
+/// quarter of the body.
+pub const REQUIRED_OCTETS_MIN: u64 = 1024 * 1024;
+/// A change up to this size is kept as a delta however small its zone is.
+pub const SMALL_CHANGE_OCTETS: u64 = 16 * 1024;
+/// A change beyond this is kept as a new body, however large its zone is.
+pub const DELTA_OCTETS_MAX: u64 = 256 * 1024 * 1024;
+/// Deltas of history that one commit cuts at most.
+pub const HISTORY_CUT_STEPS: usize = 256;
 /// Unsigned messages that may stand between two signed ones in a transfer (RFC 8945 §5.3.1; h07).
 pub const TSIG_UNSIGNED_MAX: u32 = 99;
 /// `$INCLUDE` depth (c02).

@@ -156,10 +156,11 @@ impl SimDisk {
     /// Another disk with what a reader sees on this one, all of it durable.
     pub fn copy(&self) -> SimDisk {
         let copy = SimDisk::new();
-        for path in lock(&self.0).names.keys().cloned().collect::<Vec<_>>() {
-            copy.put(&path, &self.content(&path).expect("the name was listed"));
+        let state = lock(&self.0);
+        for (path, &node) in &state.names {
+            copy.put(path, &state.nodes[node].live);
         }
-        lock(&copy.0).dirs = lock(&self.0).dirs.clone();
+        lock(&copy.0).dirs = state.dirs.clone();
         copy
     }
 }
