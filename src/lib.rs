@@ -19,10 +19,12 @@
 //! | L4 | [`store`] | what survives a crash: bodies, deltas, deadlines |
 //! | L4 | [`config`] | what the operator wrote, and what it means |
 //! | L6 | [`net`] | sockets, and nothing else |
+//! | L5 | [`engine`] | how a change becomes public; when a changed zone file is read |
 
 pub mod answer;
 pub mod config;
 pub mod dns;
+pub mod engine;
 pub mod env;
 pub mod ident;
 pub mod limits;

@@ -1,0 +1,381 @@
+//! The system's side of watching: the `notify` crate on directories, and one plain thread.
+//!
+//! Directories are watched, never files: renaming over, removing and creating, and swapped symlinks
+//! would leave a watch on a file that nobody sees any more. A directory that is itself removed and
+//! made again is noticed through its parent. What the system does not tell (network file systems,
+//! bind mounts, an overflowing queue) a slow look around finds.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use super::stamp::{is_link, nanoseconds, stamp, stamp_of_any};
+use super::{Action, Event, FileNow, Sign, Stamp, Watch};
+use crate::ident::ZoneId;
+use crate::time::Tick;
+
+/// How often everything is looked at, whatever was said.
+const LOOK_AROUND: Duration = Duration::from_secs(60);
+/// Grain of the coarsest file system clock that is trusted.
+const CLOCK_GRAIN: Duration = Duration::from_secs(2);
+
+/// What the watcher says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The zone is worth reading, now.
+    Changed(ZoneId),
+    /// The zone's file has been absent for two seconds (R09).
+    Vanished(ZoneId),
+}
+
+/// A handle on the watching thread, which ends when the last handle is dropped.
+#[derive(Clone, Debug)]
+pub struct Watcher(Arc<Handle>);
+
+#[derive(Debug)]
+struct Handle(Sender<Order>);
+
+/// What reaches the thread.
+#[derive(Debug)]
+enum Order {
+    Watch(ZoneId, Vec<PathBuf>),
+    Forget(ZoneId),
+    System(notify::Result<notify::Event>),
+    Stop,
+}
+
+impl Watcher {
+    /// Starts the thread, which calls `notice`. Start it before the zones are read for the first
+    /// time: what is modified after that is never missed.
+    pub fn start(notice: impl FnMut(Notice) + Send + 'static) -> Result<Watcher, notify::Error> {
+        let (orders, inbox) = channel();
+        let signs = orders.clone();
+        let system = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if !event.as_ref().is_ok_and(is_reading) {
+                // Nobody listens any more when the thread has ended.
+                let _ = signs.send(Order::System(event));
+            }
+        })?;
+        let mut lookout = Lookout::new(system, notice);
+        thread::Builder::new().name("watcher".into()).spawn(move || lookout.run(&inbox))?;
+        Ok(Watcher(Arc::new(Handle(orders))))
+    }
+
+    /// The files of a zone, its zone file first: to be told after every reading, the failed ones
+    /// too, and before the first.
+    pub fn watch(&self, zone: ZoneId, files: Vec<PathBuf>) {
+        self.send(Order::Watch(zone, files));
+    }
+
+    /// Watches the files of this zone no longer.
+    pub fn forget(&self, zone: ZoneId) {
+        self.send(Order::Forget(zone));
+    }
+
+    fn send(&self, order: Order) {
+        self.0.0.send(order).expect("the watching thread ends with its last handle");
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // Only a thread that panicked does not listen.
+        let _ = self.0.send(Order::Stop);
+    }
+}
+
+/// What a name in a watched directory means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// A file of a zone, by its index.
+    File(ZoneId, usize),
+    /// A directory that is watched itself.
+    Directory,
+}
+
+/// A zone under watch.
+struct Zone {
+    watch: Watch,
+    /// The names by which its files are watched, with the index of the file.
+    names: Vec<(PathBuf, OsString, usize)>,
+    due: Option<Tick>,
+}
+
+/// A watched directory.
+#[derive(Default)]
+struct Directory {
+    /// Device and inode that the system watches under this path.
+    armed: Option<(u64, u64)>,
+    names: HashMap<OsString, Vec<Meaning>>,
+}
+
+/// The state of the thread.
+struct Lookout<N> {
+    system: RecommendedWatcher,
+    notice: N,
+    start: Instant,
+    /// On the clock of files, a little before the start.
+    start_ns: i128,
+    zones: HashMap<ZoneId, Zone>,
+    directories: HashMap<PathBuf, Directory>,
+    due: BTreeSet<(Tick, ZoneId)>,
+    look_around_at: Tick,
+}
+
+impl<N: FnMut(Notice)> Lookout<N> {
+    fn new(system: RecommendedWatcher, notice: N) -> Lookout<N> {
+        Lookout {
+            system,
+            notice,
+            start: Instant::now(),
+            start_ns: nanoseconds(SystemTime::now()) - CLOCK_GRAIN.as_nanos() as i128,
+            zones: HashMap::new(),
+            directories: HashMap::new(),
+            due: BTreeSet::new(),
+            look_around_at: Tick(0) + LOOK_AROUND,
+        }
+    }
+
+    fn now(&self) -> Tick {
+        Tick(self.start.elapsed().as_millis() as u64)
+    }
+
+    fn run(&mut self, inbox: &Receiver<Order>) {
+        loop {
+            let next = self.due.first().map_or(self.look_around_at, |&(due, _)| due.min(self.look_around_at));
+            let mut order = match inbox.recv_timeout(next.since(self.now())) {
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            // Directories all of whose files are to be looked at, once for a burst of signs.
+            let mut swept = HashSet::new();
+            while let Some(taken) = order {
+                match taken {
+                    Order::Watch(zone, files) => self.watch(zone, files),
+                    Order::Forget(zone) => self.forget(zone),
+                    Order::System(Ok(event)) => self.system(&event, &mut swept),
+                    // A watch that broke: the look around arms it again.
+                    Order::System(Err(_)) => self.look_around(),
+                    Order::Stop => return,
+                }
+                order = inbox.try_recv().ok();
+            }
+            swept.iter().for_each(|directory| self.sweep(directory, Sign::Placed));
+            while let Some(&(_, zone)) = self.due.first().filter(|&&(due, _)| due <= self.now()) {
+                self.tell(zone, Event::Due);
+            }
+            if self.look_around_at <= self.now() {
+                self.look_around();
+            }
+        }
+    }
+
+    fn watch(&mut self, id: ZoneId, files: Vec<PathBuf>) {
+        let mut names = Vec::new();
+        for (index, file) in files.iter().enumerate() {
+            let mut add = |path: PathBuf| {
+                if let (Some(directory), Some(name)) = (path.parent(), path.file_name()) {
+                    names.push((directory.to_path_buf(), name.to_os_string(), index));
+                }
+            };
+            // Where the name is, and where the file is if a link leads to it.
+            let (here, there) = (std::path::absolute(file).ok(), file.canonicalize().ok());
+            if there != here {
+                there.into_iter().for_each(&mut add);
+            }
+            here.into_iter().for_each(&mut add);
+        }
+        let zone = self.zones.entry(id).or_insert_with(|| Zone {
+            watch: Watch::new(),
+            names: Vec::new(),
+            due: None,
+        });
+        if zone.names != names {
+            let before = std::mem::replace(&mut zone.names, names.clone());
+            for (directory, name, index) in names {
+                self.add_name(directory, name, Meaning::File(id, index));
+            }
+            self.drop_names(id, before);
+        }
+        // After the directories are armed, so that nothing falls in between.
+        let start_ns = self.start_ns;
+        let look = |path: PathBuf| {
+            let stamp = stamp(&path);
+            FileNow { path, stamp, doubtful: stamp.is_some_and(|stamp| stamp.modified_ns >= start_ns) }
+        };
+        let files: Vec<FileNow> = files.into_iter().map(look).collect();
+        self.tell(id, Event::Files(&files));
+    }
+
+    fn forget(&mut self, id: ZoneId) {
+        if let Some(zone) = self.zones.remove(&id) {
+            self.due.retain(|&(_, due)| due != id);
+            self.drop_names(id, zone.names);
+        }
+    }
+
+    fn add_name(&mut self, directory: PathBuf, name: OsString, meaning: Meaning) {
+        let new = !self.directories.contains_key(&directory);
+        let meanings = self.directories.entry(directory.clone()).or_default().names.entry(name).or_default();
+        if !meanings.contains(&meaning) {
+            meanings.push(meaning);
+        }
+        if new {
+            self.arm(&directory);
+            if let (Some(parent), Some(name), Meaning::File(..)) =
+                (directory.parent(), directory.file_name(), meaning)
+            {
+                self.add_name(parent.to_path_buf(), name.to_os_string(), Meaning::Directory);
+            }
+        }
+    }
+
+    /// Takes names of a zone away that it does not have any more, and directories without names.
+    fn drop_names(&mut self, id: ZoneId, names: Vec<(PathBuf, OsString, usize)>) {
+        let kept = self.zones.get(&id).map_or(&[][..], |zone| &zone.names);
+        for gone in names.iter().filter(|name| !kept.contains(name)) {
+            let (path, name, index) = gone;
+            let Some(directory) = self.directories.get_mut(path) else { continue };
+            if let Some(meanings) = directory.names.get_mut(name) {
+                meanings.retain(|meaning| *meaning != Meaning::File(id, *index));
+                if meanings.is_empty() {
+                    directory.names.remove(name);
+                }
+            }
+            if directory.names.is_empty() {
+                self.directories.remove(path);
+                // An error says that it is not watched, which is what is wanted.
+                let _ = self.system.unwatch(path);
+            }
+        }
+    }
+
+    /// Has the system watch what stands under this path now.
+    fn arm(&mut self, path: &Path) {
+        let standing = path.metadata().ok().and_then(|metadata| stamp_of_any(&metadata));
+        let standing = standing.map(|stamp| (stamp.device, stamp.inode));
+        let Some(directory) = self.directories.get_mut(path) else { return };
+        if directory.armed == standing && standing.is_some() {
+            return;
+        }
+        if directory.armed.is_some() {
+            // The system may have dropped the dead watch by itself.
+            let _ = self.system.unwatch(path);
+        }
+        let watched = standing.is_some() && self.system.watch(path, RecursiveMode::NonRecursive).is_ok();
+        directory.armed = standing.filter(|_| watched);
+    }
+
+    fn system(&mut self, event: &notify::Event, swept: &mut HashSet<PathBuf>) {
+        if event.need_rescan() {
+            return self.look_around();
+        }
+        let last = event.paths.len().saturating_sub(1);
+        for (index, path) in event.paths.iter().enumerate() {
+            if self.directories.contains_key(path) {
+                self.arm(path);
+                swept.insert(path.clone());
+            }
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { continue };
+            let Some(directory) = self.directories.get(parent) else { continue };
+            let Some(sign) = sign(event.kind, path, index == last) else { continue };
+            // Kubernetes swaps a link called `..data` and names nothing else.
+            if name.as_encoded_bytes().starts_with(b"..") || path.is_symlink() {
+                swept.insert(parent.to_path_buf());
+            }
+            for meaning in directory.names.get(name).cloned().unwrap_or_default() {
+                match meaning {
+                    Meaning::File(zone, file) => self.saw(zone, file, sign),
+                    Meaning::Directory => {
+                        self.arm(path);
+                        swept.insert(path.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks at every file of a directory.
+    fn sweep(&mut self, directory: &Path, sign: Sign) {
+        let Some(directory) = self.directories.get(directory) else { return };
+        let meanings = directory.names.values().flatten().copied();
+        let files: Vec<(ZoneId, usize)> = meanings
+            .filter_map(|meaning| match meaning {
+                Meaning::File(zone, file) => Some((zone, file)),
+                Meaning::Directory => None,
+            })
+            .collect();
+        files.into_iter().for_each(|(zone, file)| self.saw(zone, file, sign));
+    }
+
+    fn look_around(&mut self) {
+        self.look_around_at = self.now() + LOOK_AROUND;
+        let paths: Vec<PathBuf> = self.directories.keys().cloned().collect();
+        paths.iter().for_each(|path| self.arm(path));
+        let zones = self.zones.iter().map(|(&id, zone)| (id, zone.watch.files().len()));
+        for (zone, files) in zones.collect::<Vec<_>>() {
+            (0..files).for_each(|file| self.saw(zone, file, Sign::Found));
+        }
+    }
+
+    fn saw(&mut self, zone: ZoneId, file: usize, sign: Sign) {
+        let path = self.zones.get(&zone).and_then(|zone| zone.watch.files().nth(file));
+        if let Some(stamp) = path.map(stamp) {
+            self.tell(zone, Event::Saw { file, sign, stamp });
+        }
+    }
+
+    fn tell(&mut self, id: ZoneId, event: Event<'_>) {
+        let now = self.now();
+        let Some(zone) = self.zones.get_mut(&id) else { return };
+        let mut action = zone.watch.handle(now, event);
+        if action == Some(Action::Look) {
+            let stamps: Vec<Option<Stamp>> = zone.watch.files().map(stamp).collect();
+            action = zone.watch.handle(now, Event::Looked(&stamps));
+        }
+        let due = zone.watch.deadline();
+        if let Some(before) = std::mem::replace(&mut zone.due, due) {
+            self.due.remove(&(before, id));
+        }
+        self.due.extend(due.map(|due| (due, id)));
+        match action {
+            Some(Action::Read) => (self.notice)(Notice::Changed(id)),
+            Some(Action::Vanished) => (self.notice)(Notice::Vanished(id)),
+            Some(Action::Look) | None => {}
+        }
+    }
+}
+
+/// Whether somebody only reads; our own readings come back as such.
+fn is_reading(event: &notify::Event) -> bool {
+    matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write))
+        && !event.need_rescan()
+}
+
+/// What an event says about the file at `path`.
+fn sign(kind: EventKind, path: &Path, is_last: bool) -> Option<Sign> {
+    let sign = match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Sign::Closed,
+        EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)) => return None,
+        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Sign::Placed,
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) if is_last => Sign::Placed,
+        // A link is whole when it is there, and nobody closes it.
+        EventKind::Create(_) if is_link(path) => Sign::Placed,
+        EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) => Sign::Written,
+        EventKind::Any | EventKind::Other => Sign::Found,
+    };
+    // Where the system does not tell when a writer is done, quiet alone must do.
+    let closes_are_told = cfg!(any(target_os = "linux", target_os = "android"));
+    Some(if sign == Sign::Written && !closes_are_told { Sign::Found } else { sign })
+}
+
+#[cfg(test)]
+mod tests;
