@@ -7,7 +7,7 @@
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
 
 use smallvec::SmallVec;
@@ -358,13 +358,14 @@ impl fmt::Display for NameRef<'_> {
             for &octet in label {
                 match octet {
                     b'.' | b'\\' | b'"' | b'(' | b')' | b';' | b'@' | b'$' => {
-                        write!(f, "\\{}", char::from(octet))?
+                        f.write_char('\\')?;
+                        f.write_char(char::from(octet))?;
                     }
-                    0x21..=0x7e => write!(f, "{}", char::from(octet))?,
+                    0x21..=0x7e => f.write_char(char::from(octet))?,
                     _ => write!(f, "\\{octet:03}")?,
                 }
             }
-            f.write_str(".")?;
+            f.write_char('.')?;
         }
         Ok(())
     }

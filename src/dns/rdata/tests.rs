@@ -137,6 +137,16 @@ fn c11_character_strings_have_a_bound() {
 }
 
 #[test]
+fn r22_rdata_has_a_bound() {
+    let line = |strings: usize| vec!["x".repeat(255); strings].join(" ");
+    assert_eq!(wire(RecordType::TXT, &line(255)).unwrap().len(), 255 * 256);
+    assert_eq!(wire(RecordType::TXT, &format!("{} {}", line(255), "x".repeat(254))).unwrap().len(), 65_535);
+    refused(RecordType::TXT, &line(256), 255, TextProblem::TooLong);
+    refused(RecordType::NULL, r"\# 65536 00", 1, TextProblem::NotANumber { max: 65_535 });
+    assert_eq!(check(RecordType::NULL, &[0; 65_536]), Err(WireError::TooLong));
+}
+
+#[test]
 fn c13_names_are_relative_to_the_origin() {
     let name = |text: &str| {
         let mut out = vec![7];

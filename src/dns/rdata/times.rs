@@ -1,5 +1,7 @@
 //! Times of signatures: `YYYYMMDDHHmmSS` or seconds since 1970 (RFC 4034 §3.2).
 
+use std::fmt::Write;
+
 /// Days before each month of a common year.
 const DAYS_BEFORE: [u64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 
@@ -33,7 +35,8 @@ pub(super) fn print(seconds: u32, out: &mut String) {
     let (year, month, day) = crate::time::Wall(u64::from(seconds) * 1000).date();
     let of_day = seconds % 86_400;
     let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    out.push_str(&format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}"));
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}");
 }
 
 #[cfg(test)]
