@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use redb::{Database, Durability, ReadableDatabase, StorageBackend, TableDefinition, WriteTransaction};
 
 use super::format::{seal, unseal};
+use super::overlay::Overlay;
 use super::{Options, StoreError};
 use crate::env::{Disk, File, OpenMode};
 use crate::zone::DigestKey;
@@ -127,11 +128,29 @@ pub(super) fn open(disk: &dyn Disk, dir: &Path, options: &Options, trust: Trust)
     }
 }
 
+/// Opens the database for reading without writing to the disk. `None` if there is none.
+pub(super) fn open_without_writing(
+    disk: &dyn Disk,
+    dir: &Path,
+    options: &Options,
+) -> Result<Option<Database>, Fault> {
+    let path = dir.join(FILE_NAME);
+    if !disk.exists(&path)? {
+        return Ok(None);
+    }
+    let overlay = Overlay::new(disk.open(&path, OpenMode::Existing)?)?;
+    open_backend(overlay, options, Trust::Usual).map(Some)
+}
+
 fn open_file(file: Box<dyn File>, options: &Options, trust: Trust) -> Result<Database, Fault> {
+    open_backend(Backend(file), options, trust)
+}
+
+fn open_backend(backend: impl StorageBackend, options: &Options, trust: Trust) -> Result<Database, Fault> {
     let database = guarded(|| {
         let mut builder = Database::builder();
         builder.set_cache_size(options.cache_octets).set_check_integrity_on_open(trust == Trust::None);
-        Ok(builder.create_with_backend(Backend(file))?)
+        Ok(builder.create_with_backend(backend)?)
     })?;
     match guarded(|| prepare(&database, options)) {
         Ok(()) => Ok(database),

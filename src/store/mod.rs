@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `format` | rows and deltas as octets |
 //! | `body` | bodies in blocks, and their files |
-//! | `database` | redb over `env::File`, and what its errors mean |
+//! | `database`, `overlay` | redb over `env::File`, and what its errors mean; the same without writing |
 //! | `commit` | what one commit does to the tables |
 //! | `open`, `recover` | what is there at the start, and putting it in order |
 //! | `reader` | history for transfers out |
@@ -36,6 +36,7 @@ mod commit;
 mod database;
 mod format;
 mod open;
+mod overlay;
 mod reader;
 mod recover;
 #[cfg(test)]

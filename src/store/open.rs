@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use redb::Database;
 
 use super::body::stem_of;
-use super::database::{Fault, Trust, close, digest_key, guarded, move_aside, open};
+use super::database::{Fault, Trust, close, digest_key, guarded, move_aside, open, open_without_writing};
 use super::format::Row;
 use super::recover::{Found, read_rows, recover, recover_files};
 use super::{BodyWrite, Compactor, Options, Recovered, RecoveredZone, State, Store, StoreError, ZoneWrite};
@@ -25,7 +25,9 @@ impl Store {
     /// Opens the store of a state directory, makes it if there is none, and reads all zones.
     ///
     /// Damage is no error: what can be read is there, and the notes and each zone's problem say
-    /// what is not. An error is a directory that is in use or a disk that does not work.
+    /// what is not. Nor is a disk that is full: the store is then broken from the start, and
+    /// [`Store::heal`] helps when there is space. An error is a directory that is in use or a disk
+    /// that cannot be read.
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -37,24 +39,33 @@ impl Store {
             return Err(StoreError::InUse(dir.to_path_buf()));
         }
         let compactor = Compactor::open(disk.clone(), dir.join(BODIES))?;
-        let (database, found, note) = read_all(&*disk, dir, &mut options, &compactor)?;
+        let (database, found, notes) = match read_all(&*disk, dir, &mut options, &compactor) {
+            Ok((database, found, note)) => {
+                (Some(database), found, note.map(|note| (Reason::StoreDamaged, note)))
+            }
+            Err(fault) => {
+                let found = read_without_writing(&*disk, dir, &mut options, &compactor, &fault)?;
+                let note = format!("nothing can be written to {}: {fault:?}", dir.display());
+                (None, found, Some((Reason::StoreVolatile, note)))
+            }
+        };
+        let state = if database.is_some() { State::Working } else { State::Broken };
         let mut store = Store {
             disk,
             dir: dir.to_path_buf(),
-            database: Arc::new(RwLock::new(Some(database))),
+            database: Arc::new(RwLock::new(database)),
             compactor,
             due: found.due.into_iter().collect(),
-            state: State::Working,
+            state,
             _lock: lock,
             options,
         };
-        store.write_anew(&found.zones, if note.is_some() { None } else { Some(&found.rewrite) });
+        store.write_anew(&found.zones, if notes.is_some() { None } else { Some(&found.rewrite) });
         if !store.is_broken() {
             store.sweep();
         }
         let digest_key = store.options.digest_key_if_new;
-        let notes = note.into_iter().map(|note| (Reason::StoreDamaged, note)).collect();
-        Ok((store, Recovered { digest_key, zones: found.zones, notes }))
+        Ok((store, Recovered { digest_key, zones: found.zones, notes: notes.into_iter().collect() }))
     }
 
     /// The names of all zones that are stored, in lower case.
@@ -160,4 +171,25 @@ fn read_all(
     let note = format!("the database is damaged ({what}) and is now {}", aside.display());
     recover_files(compactor, options.digest_key_if_new, &mut found);
     Ok((open(disk, dir, options, Trust::Usual)?, found, Some(note)))
+}
+
+/// Reads all zones when `fault` is that the database cannot be written. If it cannot be read
+/// either, that is what `fault` is told for.
+fn read_without_writing(
+    disk: &dyn Disk,
+    dir: &Path,
+    options: &mut Options,
+    compactor: &Compactor,
+    fault: &Fault,
+) -> Result<Found, Fault> {
+    let told = |_| fault.clone();
+    let Some(database) = open_without_writing(disk, dir, options).map_err(told)? else {
+        return Ok(Found::default());
+    };
+    let found = guarded(|| digest_key(&database, options)).map(|key| {
+        options.digest_key_if_new = key;
+        recover(&database, compactor, key)
+    });
+    close(database);
+    found.map_err(told)
 }

@@ -107,3 +107,30 @@ fn a_large_body_without_space_leaves_nothing_behind() {
     large.is_in(&open(&disk).1);
     assert_eq!(body_files(&disk), 1);
 }
+
+#[test]
+fn r03_a_full_disk_at_the_start_keeps_no_zone_from_being_served() {
+    for crashed in [false, true] {
+        let disk = SimDisk::new();
+        let (store, mut small, large) = begin(&disk);
+        if crashed {
+            disk.crash(1);
+        }
+        drop(store);
+        disk.fail_from(disk.writes(), Fault::NoSpace);
+        let (mut store, recovered) = open(&disk);
+        assert_eq!(recovered.notes[0].0, Reason::StoreVolatile);
+        small.is_in(&recovered);
+        large.is_in(&recovered);
+        assert!(store.volatile_receipt().is_some() && store.heal().is_err());
+        disk.mend();
+        assert_eq!(store.heal(), Ok(Healed::Intact));
+        let delta = small.edit([1]);
+        store.commit(&[small.deltas(vec![delta])]).unwrap();
+        drop(store);
+        let (_, recovered) = open(&disk);
+        assert!(recovered.notes.is_empty());
+        small.is_in(&recovered);
+        large.is_in(&recovered);
+    }
+}
