@@ -282,8 +282,8 @@ static DS_DIGESTS: Digests = Digests {
 /// Fingerprint types of SSHFP (RFC 4255 §3.1.2, RFC 6594).
 static SSHFP_DIGESTS: Digests = Digests { what: "fingerprint type", names: &[], octets: &[(1, 20), (2, 32)] };
 
-/// Matching types of TLSA and SMIMEA (RFC 6698 §2.1.3); type 0 is the whole certificate.
-static TLSA_DIGESTS: Digests = Digests { what: "matching type", names: &[], octets: &[(1, 32), (2, 64)] };
+/// Matching types of TLSA and SMIMEA (RFC 6698 §2.1.3). Everybody loads any length of these.
+static TLSA_DIGESTS: Digests = Digests { what: "matching type", names: &[], octets: &[] };
 
 /// Hash algorithms of ZONEMD (RFC 8976 §5.3).
 static ZONEMD_DIGESTS: Digests = Digests { what: "hash algorithm", names: &[], octets: &[(1, 48), (2, 64)] };

@@ -49,6 +49,8 @@ pub enum TextProblem {
     },
     /// A backslash is followed by neither a character nor three digits up to 255.
     BadEscape,
+    /// A quote inside a word.
+    StrayQuote,
     /// A character-string is longer than 255 octets (RFC 1035 §3.3).
     StringTooLong,
     /// Not hexadecimal, or an odd number of digits.
@@ -125,6 +127,7 @@ impl TextProblem {
         let hint = match self {
             TextProblem::NotIpv4 { ipv6: true } => "this is an IPv6 address: its type is AAAA",
             TextProblem::NotIpv6 { ipv4: true } => "this is an IPv4 address: its type is A",
+            TextProblem::StrayQuote => "put a space before the quote, or write \\\" for the character",
             TextProblem::StringTooLong => "split it into several quoted strings of at most 255 octets",
             TextProblem::Name(NameError::EmptyLabel) => "look for two dots in a row",
             TextProblem::BadEscape | TextProblem::Name(NameError::BadEscape) => {
@@ -167,6 +170,7 @@ impl fmt::Display for TextProblem {
             TextProblem::NotIpv4 { .. } => f.write_str("expected an IPv4 address"),
             TextProblem::NotIpv6 { .. } => f.write_str("expected an IPv6 address"),
             TextProblem::BadEscape => NameError::BadEscape.fmt(f),
+            TextProblem::StrayQuote => f.write_str("a quote stands inside a word"),
             TextProblem::StringTooLong => f.write_str("a character-string is longer than 255 octets"),
             TextProblem::BadHex => f.write_str("expected pairs of hexadecimal digits"),
             TextProblem::DigestLength { octets, found } => {

@@ -221,7 +221,8 @@ fn errors_name_token_field_and_way_out() {
         refused(RecordType::A, bad, 0, TextProblem::NotIpv4 { ipv6: false });
     }
     refused(RecordType::DS, "1 13 2 0g", 3, TextProblem::BadHex);
-    refused(RecordType::TLSA, "3 1 1 0011", 3, TextProblem::DigestLength { octets: 32, found: 2 });
+    refused(RecordType::SSHFP, "4 2 00 11", 3, TextProblem::DigestLength { octets: 32, found: 2 });
+    refused(RecordType::TXT, "\"a\" b\"c\"", 1, TextProblem::StrayQuote);
     refused(RecordType::DS, "1 nosuch 2 00", 1, TextProblem::UnknownCode);
     refused(RecordType::NSEC, "a A WHAT", 2, TextProblem::UnknownType);
     refused(RecordType::CAA, "0 is-sue x", 1, TextProblem::BadForm("a tag of letters and digits"));

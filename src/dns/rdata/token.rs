@@ -184,12 +184,16 @@ pub(super) fn number(text: &[u8], max: u64) -> Result<u64, TextProblem> {
     Ok(value)
 }
 
-/// Appends the octets that text stands for, `\X` and `\DDD` replaced.
+/// Appends the octets that text stands for, `\X` and `\DDD` replaced. A bare quote is an error: some
+/// would end the string at it, others would keep it.
 pub(super) fn append_unescaped(text: &[u8], out: &mut Vec<u8>) -> Result<(), TextProblem> {
     let mut rest = text;
-    while let Some(plain) = rest.iter().position(|&octet| octet == b'\\') {
+    while let Some(plain) = rest.iter().position(|&octet| matches!(octet, b'\\' | b'"')) {
         out.extend_from_slice(&rest[..plain]);
         rest = &rest[plain..];
+        if rest.first() == Some(&b'"') {
+            return Err(TextProblem::StrayQuote);
+        }
         let (octet, used) = unescape(rest).ok_or(TextProblem::BadEscape)?;
         out.push(octet);
         rest = &rest[used..];
