@@ -1,3 +1,75 @@
 //! Sockets, and nothing else: octets in, octets out.
+//!
+//! [`udp`] has one plain thread for each worker, with datagrams in batches; [`tcp`] has connections
+//! on a few single-threaded runtimes. Both hand every message to `serve()` and know nothing
+//! about zones. What a message leads to besides its reply goes to the [`Desk`], which the service
+//! puts over the engine.
+//!
+//! Absent: what a message means (`serve/`), and what a transfer carries (`transfer/`).
 
+mod connection;
+pub mod listen;
+mod planner;
+mod seats;
 pub mod sys;
+pub mod tcp;
+pub mod udp;
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use crate::dns::message::{Header, Writer};
+use crate::dns::{ResponseCode, Serial};
+use crate::ident::{PeerId, ZoneId};
+use crate::serve::{Observation, Refusal, WorkerState, World};
+use crate::time::Now;
+use crate::zone::{Delta, Version};
+
+/// What the sockets look at and report to. No method but [`Desk::history`] may block.
+pub trait Desk: Send + Sync {
+    /// The present picture of everything; loaded once a batch and let go before waiting.
+    fn world(&self) -> Guard<Arc<World>>;
+    /// Both clocks.
+    fn now(&self) -> Now;
+    /// A NOTIFY that policy let pass, from a primary of the zone, perhaps with a serial as a hint.
+    fn notified(&self, zone: ZoneId, from: PeerId, serial: Option<Serial>);
+    /// A configured peer asked something about a zone.
+    fn observed(&self, seen: Observation);
+    /// A transfer to a configured peer was sent to its end.
+    fn delivered(&self, zone: ZoneId, to: PeerId, serial: Serial);
+    /// Something was refused that is worth a line in the log.
+    fn refused(&self, refusal: Refusal);
+    /// The stored steps from `from` to `version`, oldest first; empty if there are none. May read
+    /// the disk.
+    fn history(&self, version: &Version, from: Serial) -> Vec<Arc<Delta>>;
+}
+
+/// Hands over what a worker has noted since the last time.
+fn report(desk: &dyn Desk, worker: &mut WorkerState) {
+    for seen in worker.observed.drain(..) {
+        desk.observed(seen);
+    }
+    for refusal in worker.refused.drain(..) {
+        desk.refused(refusal);
+    }
+}
+
+/// The reply to a message whose handling panicked: SERVFAIL with its id, nothing else. The message
+/// goes to the log, at most [`PANIC_OCTETS_MAX`] octets of it (R30).
+fn after_panic(octets: &[u8], out: &mut [u8]) -> Option<usize> {
+    let shown = octets.get(..PANIC_OCTETS_MAX).unwrap_or(octets);
+    let message = data_encoding::HEXLOWER.encode(shown);
+    tracing::error!(message, octets = octets.len(), "a message made a worker panic; it goes on");
+    let header = Header::read(octets).filter(|header| !header.is_response())?;
+    let limit = out.len().min(usize::from(crate::limits::UDP_PAYLOAD_MIN));
+    let mut writer = Writer::reply(out, limit, &header, None);
+    writer.set_rcode(ResponseCode::ServFail);
+    Some(writer.finish())
+}
+
+/// Octets of a message that the log shows after a panic.
+const PANIC_OCTETS_MAX: usize = 512;
+
+#[cfg(test)]
+mod tests;

@@ -237,7 +237,7 @@ fn a36_cookies_have_a_length() {
         match length {
             8 | 16..=40 => assert_eq!(
                 check_fine(&packet).edns.unwrap().option(code::COOKIE).unwrap().len(),
-                length.into()
+                usize::from(length)
             ),
             _ => check_form_error(packet),
         }

@@ -107,7 +107,7 @@ fn c09_generic_form_is_counted() {
     let unknown = RecordType(65_280);
     assert_eq!(wire(unknown, r"\# 3 ab Cd 01").unwrap(), [0xab, 0xcd, 1]);
     assert_eq!(wire(unknown, r"\# 3 a bcd 01").unwrap(), [0xab, 0xcd, 1]);
-    assert_eq!(wire(unknown, r"\# 0").unwrap(), []);
+    assert_eq!(wire(unknown, r"\# 0").unwrap(), Vec::<u8>::new());
     assert_eq!(text(unknown, &[]), r"\# 0");
     assert_eq!(text(unknown, &[1, 0xab]), r"\# 2 01ab");
     refused(unknown, r"\# 2 010203", 1, TextProblem::GenericLength { announced: 2, found: 3 });

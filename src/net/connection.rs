@@ -1,0 +1,254 @@
+//! One connection: messages in, replies out, and transfers with back-pressure.
+//!
+//! Messages that arrive together are answered together, in order (RFC 7766 §6.2.1.1; a13). A reply
+//! and its length prefix leave in one write (§8; a14). A transfer packs its next message only when
+//! the last one is with the kernel, so a slow reader costs one message of memory; one that is
+//! slower than [`PACE_OCTETS_PER_SECOND`] is cut off (R21).
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::planner::Planner;
+use super::{Desk, after_panic, report};
+use crate::dns::message::{Question, Writer};
+use crate::dns::{Class, RecordType, ResponseCode};
+use crate::ident::Transport;
+use crate::limits::{MESSAGE_OCTETS_MAX, TRANSFER_TIME_MAX};
+use crate::serve::{Outcome, WorkerState, serve};
+use crate::trace::Silent;
+use crate::transfer::outgoing::{Outgoing, Requested, TransferStart};
+
+/// The slowest that a client may read a transfer, in octets a second (R21).
+const PACE_OCTETS_PER_SECOND: u64 = 10_000;
+/// Time that a transfer has on top of its pace.
+const PACE_GRACE: Duration = Duration::from_secs(30);
+/// Replies that are gathered before they are written.
+const GATHER_OCTETS: usize = 32 * 1024;
+/// What one read takes in at most.
+const READ_OCTETS: usize = 4 * 1024;
+/// The length prefix (RFC 1035 §4.2.2).
+const PREFIX: usize = 2;
+
+/// What the connections of one runtime share.
+pub(super) struct Shared {
+    desk: Arc<dyn Desk>,
+    desk_state: RefCell<(WorkerState, Vec<u8>)>,
+    planner: Planner,
+    transfers: Arc<Semaphore>,
+    idle: Duration,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Made by the runtime's thread.
+    pub fn new(
+        desk: Arc<dyn Desk>,
+        state: WorkerState,
+        planner: Planner,
+        transfers: Arc<Semaphore>,
+        idle: Duration,
+        stopped: watch::Receiver<bool>,
+    ) -> Shared {
+        let desk_state = RefCell::new((state, vec![0; MESSAGE_OCTETS_MAX]));
+        Shared { desk, desk_state, planner, transfers, idle, stopped }
+    }
+}
+
+/// A connection with what has been read and not yet handled, and answered and not yet written.
+pub(super) struct Connection {
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Rc<Shared>,
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+/// What one message leads to.
+enum Next {
+    Nothing,
+    Transfer(Box<TransferStart>),
+}
+
+impl Connection {
+    /// A connection that nothing has been read from.
+    pub fn new(stream: TcpStream, peer: SocketAddr, shared: Rc<Shared>) -> Connection {
+        Connection { stream, peer, shared, input: Vec::new(), output: Vec::new() }
+    }
+
+    /// Serves until the client leaves, idles, breaks the rules, or the server stops.
+    pub async fn run(mut self) {
+        let mut stopped = self.shared.stopped.clone();
+        if let Err(error) = self.serve(&mut stopped).await {
+            tracing::debug!(peer = %self.peer, %error, "a connection ended");
+        }
+    }
+
+    async fn serve(&mut self, stopped: &mut watch::Receiver<bool>) -> io::Result<()> {
+        // One deadline for each whole message: octets that dribble do not prolong it (a16).
+        let mut deadline = Instant::now() + self.shared.idle;
+        loop {
+            if self.answer_all().await? {
+                deadline = Instant::now() + self.shared.idle;
+            }
+            let read = async {
+                let mut octets = [0; READ_OCTETS];
+                let count = self.stream.read(&mut octets).await?;
+                self.input.extend_from_slice(&octets[..count]);
+                io::Result::Ok(count)
+            };
+            tokio::select! {
+                biased;
+                count = timeout_at(deadline, read) => match count {
+                    // The client has sent all it will; what it asked is answered already (a18).
+                    Ok(Ok(0)) | Err(_) => return self.stream.shutdown().await,
+                    Ok(count) => count.map(drop)?,
+                },
+                _ = stopped.wait_for(|stopped| *stopped) => return self.stream.shutdown().await,
+            }
+        }
+    }
+
+    /// Answers every whole message that has been read; whether there was one.
+    async fn answer_all(&mut self) -> io::Result<bool> {
+        let mut at = 0;
+        while let Some(end) = self.message_end(at) {
+            let next = self.answer(at + PREFIX, end);
+            at = end;
+            if let Next::Transfer(start) = next {
+                self.flush().await?;
+                self.transfer(*start).await?;
+            } else if self.output.len() >= GATHER_OCTETS {
+                self.flush().await?;
+            }
+        }
+        self.input.drain(..at);
+        if self.input.is_empty() {
+            // An idle connection holds no buffer.
+            self.input = Vec::new();
+        }
+        self.flush().await?;
+        Ok(at > 0)
+    }
+
+    /// Where the message ends whose length prefix stands at `at`, if all of it is there.
+    fn message_end(&self, at: usize) -> Option<usize> {
+        let prefix = self.input.get(at..at + PREFIX)?;
+        let end = at + PREFIX + usize::from(u16::from_be_bytes([prefix[0], prefix[1]]));
+        (end <= self.input.len()).then_some(end)
+    }
+
+    fn answer(&mut self, from: usize, to: usize) -> Next {
+        let octets = self.input.get(from..to).unwrap_or_default();
+        let (state, out) = &mut *self.shared.desk_state.borrow_mut();
+        let desk = &*self.shared.desk;
+        let attempt = catch_unwind(AssertUnwindSafe(|| {
+            serve(octets, self.peer, Transport::Tcp, desk.now(), &desk.world(), state, out, &mut Silent)
+        }));
+        report(desk, state);
+        let reply = match attempt {
+            Ok(Outcome::Reply(length)) => Some(length),
+            Ok(Outcome::Drop) => None,
+            Ok(Outcome::Notify { reply, zone, from, serial, signed: _ }) => {
+                desk.notified(zone, from, serial);
+                Some(reply)
+            }
+            Ok(Outcome::Transfer(start)) => return Next::Transfer(start),
+            Err(_) => after_panic(octets, out),
+        };
+        if let Some(reply) = reply.and_then(|length| out.get(..length)) {
+            self.output.extend_from_slice(&(reply.len() as u16).to_be_bytes());
+            self.output.extend_from_slice(reply);
+        }
+        Next::Nothing
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        timeout(self.shared.idle, self.stream.write_all(&self.output)).await??;
+        self.output = Vec::new();
+        Ok(())
+    }
+
+    async fn transfer(&mut self, start: TransferStart) -> io::Result<()> {
+        let shared = self.shared.clone();
+        let Ok(_permit) = shared.transfers.try_acquire() else {
+            tracing::warn!(peer = %self.peer, zone = %start.asked, "refused: too many transfers at once");
+            self.output.extend_from_slice(&busy(start, &*shared.desk));
+            return self.flush().await;
+        };
+        let zone = start.asked.clone();
+        let Some(mut outgoing) = shared.planner.plan(start).await else {
+            return Err(io::ErrorKind::Interrupted.into());
+        };
+        let began = Instant::now();
+        match self.send(&mut outgoing, began).await {
+            Ok(()) => {
+                let (form, serial) = (outgoing.form(), outgoing.serial());
+                let (octets, records) = (outgoing.octets(), outgoing.records());
+                let took = began.elapsed();
+                tracing::info!(%zone, peer = %self.peer, %serial, ?form, octets, records, ?took, "transfer sent");
+                if let Some(peer) = outgoing.peer() {
+                    shared.desk.delivered(outgoing.zone(), peer, serial);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(%zone, peer = %self.peer, octets = outgoing.octets(), %error, "transfer broke off");
+                Err(error)
+            }
+        }
+    }
+
+    async fn send(&mut self, outgoing: &mut Outgoing, began: Instant) -> io::Result<()> {
+        let mut buffer = vec![0; PREFIX + MESSAGE_OCTETS_MAX];
+        loop {
+            let packed = outgoing.next(self.shared.desk.now(), &mut buffer[PREFIX..]);
+            let length = match packed {
+                Ok(Some(length)) => length,
+                Ok(None) => return Ok(()),
+                Err(unsendable) => {
+                    let owner = &unsendable.0.owner;
+                    return Err(io::Error::other(format!("no message can hold a record of {owner}")));
+                }
+            };
+            buffer[..PREFIX].copy_from_slice(&(length as u16).to_be_bytes());
+            let pace = Duration::from_secs(outgoing.octets() / PACE_OCTETS_PER_SECOND);
+            let deadline = began + (PACE_GRACE + pace).min(TRANSFER_TIME_MAX);
+            timeout_at(deadline, self.stream.write_all(&buffer[..PREFIX + length])).await??;
+            // A fast reader must not keep the runtime to itself.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// SERVFAIL for a transfer that finds no room, with its length prefix.
+fn busy(start: TransferStart, desk: &dyn Desk) -> Vec<u8> {
+    let qtype = match start.requested {
+        Requested::Axfr => RecordType::AXFR,
+        Requested::Ixfr(_) => RecordType::IXFR,
+    };
+    let question = Question { name: start.asked.as_ref(), qtype, qclass: Class::IN };
+    let mut buffer = vec![0; PREFIX + 1024];
+    let mut writer = Writer::reply(&mut buffer[PREFIX..], 1024, &start.header, Some(question));
+    writer.set_rcode(ResponseCode::ServFail);
+    let mut length = writer.finish();
+    if let Some(mut signer) = start.signer {
+        let seconds = desk.now().wall.seconds();
+        length = signer.sign(&mut buffer[PREFIX..], length, seconds).unwrap_or(length);
+    }
+    buffer.truncate(PREFIX + length);
+    buffer[..PREFIX].copy_from_slice(&(length as u16).to_be_bytes());
+    buffer
+}

@@ -1,0 +1,155 @@
+//! Opening the sockets: all of them, or a sentence about the first that failed.
+//!
+//! The first socket of an address is bound alone, so that a port in use is an error; only then it
+//! allows others to share the port (SO_REUSEPORT), and the other workers' sockets join it.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::sys;
+
+/// The sockets of one address.
+#[derive(Debug)]
+pub struct Sockets {
+    /// The address, with the port that the system chose if 0 was asked for.
+    pub address: SocketAddr,
+    /// One for each UDP worker.
+    pub udp: Vec<UdpSocket>,
+    /// One for each runtime of streams.
+    pub tcp: Vec<TcpListener>,
+}
+
+/// Why an address cannot be listened on.
+#[derive(Debug)]
+pub struct ListenError {
+    /// The address.
+    pub address: SocketAddr,
+    /// `UDP` or `TCP`.
+    pub protocol: &'static str,
+    /// What the system said.
+    pub error: io::Error,
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ListenError { address, protocol, error } = self;
+        write!(f, "cannot listen on {address} ({protocol}): ")?;
+        match error.kind() {
+            io::ErrorKind::AddrInUse => f.write_str("another program has this port"),
+            io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+                f.write_str("ports below 1024 need root or CAP_NET_BIND_SERVICE")
+            }
+            _ => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for ListenError {}
+
+/// Octets that the kernel keeps for us while a worker is busy; it may grant less.
+const RECEIVE_BUFFER_OCTETS: usize = 4 << 20;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// How often another port is tried when the system's choice for UDP is taken for TCP.
+const PORT_TRIES: usize = 32;
+
+/// Opens `udp` and `tcp` sockets on `address`, with the same port for both.
+pub fn open(address: SocketAddr, udp: usize, tcp: usize) -> Result<Sockets, ListenError> {
+    let mut tries = if address.port() == 0 { PORT_TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        let fail = |protocol| move |error| ListenError { address, protocol, error };
+        let datagrams = group(address, Type::DGRAM, udp).map_err(fail("UDP"))?;
+        let bound = port_of(&datagrams, address).map_err(fail("UDP"))?;
+        let streams = match group(bound, Type::STREAM, tcp) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => continue,
+            other => other.map_err(fail("TCP"))?,
+        };
+        let bound = port_of(&streams, bound).map_err(fail("TCP"))?;
+        return Ok(Sockets {
+            address: bound,
+            udp: datagrams.into_iter().map(UdpSocket::from).collect(),
+            tcp: streams.into_iter().map(TcpListener::from).collect(),
+        });
+    }
+}
+
+/// The address that the sockets are bound to; `address` if there are none.
+fn port_of(sockets: &[Socket], address: SocketAddr) -> io::Result<SocketAddr> {
+    let first = sockets.first().map(Socket::local_addr).transpose()?;
+    Ok(first.and_then(|bound| bound.as_socket()).unwrap_or(address))
+}
+
+/// Sockets that share one port; the first one finds out whether it is free.
+fn group(address: SocketAddr, kind: Type, count: usize) -> io::Result<Vec<Socket>> {
+    let mut sockets: Vec<Socket> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let socket = Socket::new(Domain::for_address(address), kind, None::<Protocol>)?;
+        let (first, address) = match sockets.first() {
+            Some(first) => (false, first.local_addr()?),
+            None => (true, address.into()),
+        };
+        prepare(&socket, address.as_socket(), kind)?;
+        if !first {
+            socket.set_reuse_port(true)?;
+        }
+        socket.bind(&address)?;
+        socket.set_reuse_port(true)?;
+        if kind == Type::STREAM {
+            socket.listen(BACKLOG)?;
+            socket.set_nonblocking(true)?;
+        }
+        sockets.push(socket);
+    }
+    Ok(sockets)
+}
+
+fn prepare(socket: &Socket, address: Option<SocketAddr>, kind: Type) -> io::Result<()> {
+    let Some(address) = address else { return Ok(()) };
+    // R30: addresses that appear later (anycast, VRRP) can be bound before they are there.
+    match address {
+        SocketAddr::V4(_) => socket.set_freebind_v4(true)?,
+        SocketAddr::V6(_) => {
+            socket.set_only_v6(true)?;
+            socket.set_freebind_v6(true)?;
+        }
+    }
+    if kind == Type::STREAM {
+        // Connections of a server that has just ended do not hold the port.
+        return socket.set_reuse_address(true);
+    }
+    // A smaller buffer than asked for is no reason not to start.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_OCTETS);
+    sys::prepare_udp(socket, address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_worker_has_a_socket_on_the_same_port() {
+        let sockets = open("127.0.0.1:0".parse().expect("an address"), 3, 2).expect("sockets");
+        assert_eq!((sockets.udp.len(), sockets.tcp.len()), (3, 2));
+        for socket in &sockets.udp {
+            assert_eq!(socket.local_addr().expect("an address"), sockets.address);
+        }
+        for socket in &sockets.tcp {
+            assert_eq!(socket.local_addr().expect("an address"), sockets.address);
+        }
+    }
+
+    #[test]
+    fn a_port_in_use_is_one_sentence() {
+        for udp in [1, 0] {
+            let first = open("127.0.0.1:0".parse().expect("an address"), udp, 1).expect("sockets");
+            let again = open(first.address, udp, 1).expect_err("the port is taken");
+            let said = again.to_string();
+            assert!(said.ends_with("another program has this port"), "{said}");
+            assert!(said.contains(&first.address.to_string()), "{said}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Datagrams: a plain thread for each worker, each with its own sockets' share of the traffic.
+//!
+//! A turn takes in what waits, at most a batch, loads the world once, answers, sends, and lets the
+//! world go before it waits again. Nothing in a turn waits, locks, allocates or logs for an ordinary
+//! query. A message whose handling panics costs its sender a SERVFAIL and nobody else anything (R30).
+
+use std::io;
+use std::net::UdpSocket;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use super::sys::{Batch, Datagram, Wake};
+use super::{Desk, after_panic, report};
+use crate::dns::message::Header;
+use crate::ident::Transport;
+use crate::serve::{Counters, Outcome, WorkerState, World, serve};
+use crate::time::Now;
+use crate::trace::Silent;
+
+/// A running worker.
+#[derive(Debug)]
+pub struct Worker {
+    thread: JoinHandle<()>,
+    /// What it counts.
+    pub counters: Arc<Counters>,
+}
+
+impl Worker {
+    /// Starts a worker on `socket`; it ends when `wake` rings.
+    pub fn start(socket: UdpSocket, desk: Arc<dyn Desk>, wake: Wake) -> io::Result<Worker> {
+        let state = WorkerState::new();
+        let counters = state.counters.clone();
+        let thread = std::thread::Builder::new().name("udp".into()).spawn(move || {
+            Turns { socket, desk, state, arrivals: Batch::new(), departures: Batch::new() }.run(&wake)
+        })?;
+        Ok(Worker { thread, counters })
+    }
+
+    /// Waits for its end.
+    pub fn join(self) {
+        // A worker that panicked outside of a message has said so on its own.
+        let _ = self.thread.join();
+    }
+}
+
+struct Turns {
+    socket: UdpSocket,
+    desk: Arc<dyn Desk>,
+    state: WorkerState,
+    arrivals: Batch,
+    departures: Batch,
+}
+
+impl Turns {
+    fn run(mut self, wake: &Wake) {
+        loop {
+            match self.arrivals.receive(&self.socket) {
+                Ok(_) => self.turn(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // ICMP errors of earlier replies come in here; they mean nothing to a server.
+                Err(error) => tracing::debug!(%error, "receiving"),
+            }
+            // Also after a full batch, so that a flood cannot keep a stopping worker.
+            match wake.wait(&self.socket) {
+                Ok(false) => {}
+                Ok(true) => return,
+                Err(error) => {
+                    tracing::error!(%error, "a UDP worker cannot wait for its socket and ends");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self) {
+        let now = self.desk.now();
+        let world = self.desk.world();
+        self.departures.clear();
+        for index in 0..self.arrivals.len() {
+            let Some(datagram) = self.arrivals.datagram(index) else { continue };
+            let Some(room) = self.departures.room() else { break };
+            let asked = Asked { datagram, now, world: &world, desk: &*self.desk };
+            if let Some(length) = asked.answer(&mut self.state, room) {
+                self.departures.push(length, datagram.peer, datagram.local);
+            }
+        }
+        drop(world);
+        self.send();
+        report(&*self.desk, &mut self.state);
+    }
+
+    fn send(&mut self) {
+        let mut first = 0;
+        while first < self.departures.len() {
+            match self.departures.send(&self.socket, first) {
+                Ok(sent) => first += sent.max(1),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // R30: a reply that is too long for the interface goes again, truncated.
+                    let too_long = error.raw_os_error() == Some(libc::EMSGSIZE);
+                    if !(too_long && self.shorten(first)) {
+                        tracing::debug!(%error, "a reply could not be sent");
+                        first += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Leaves header and question of a reply, with TC; false if there was nothing to leave out.
+    fn shorten(&mut self, index: usize) -> bool {
+        let Some((octets, length)) = self.departures.reply_mut(index) else { return false };
+        let Some(question) = octets.get(..*length).and_then(question_end) else { return false };
+        if question >= *length {
+            return false;
+        }
+        octets[2] |= 0x02;
+        octets[6..12].fill(0);
+        *length = question;
+        true
+    }
+}
+
+/// Where the question of a reply that we wrote ends.
+fn question_end(reply: &[u8]) -> Option<usize> {
+    let header = Header::read(reply)?;
+    if header.counts[0] == 0 {
+        return Some(12);
+    }
+    let (_, rest) = crate::dns::NameRef::split_from(reply.get(12..)?).ok()?;
+    Some(reply.len() - rest.len() + 4)
+}
+
+/// One datagram and what it is answered from.
+struct Asked<'a> {
+    datagram: Datagram<'a>,
+    now: Now,
+    world: &'a World,
+    desk: &'a dyn Desk,
+}
+
+impl Asked<'_> {
+    fn answer(&self, state: &mut WorkerState, room: &mut [u8]) -> Option<usize> {
+        let Datagram { octets, peer, local: _ } = self.datagram;
+        let attempt = catch_unwind(AssertUnwindSafe(|| {
+            serve(octets, peer, Transport::Udp, self.now, self.world, state, room, &mut Silent)
+        }));
+        match attempt {
+            Ok(Outcome::Reply(length)) => Some(length),
+            Ok(Outcome::Notify { reply, zone, from, serial, signed: _ }) => {
+                self.desk.notified(zone, from, serial);
+                Some(reply)
+            }
+            // Transfers start on streams only: serve() answers or refuses them over UDP itself.
+            Ok(Outcome::Drop | Outcome::Transfer(_)) => None,
+            Err(_) => after_panic(octets, room),
+        }
+    }
+}
