@@ -15,7 +15,7 @@
 //! | L2 | [`transfer`] | how a zone travels: AXFR and IXFR out and in, polls, NOTIFY |
 //! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY |
 //! | L3 | [`serve`] | where a message is handled |
-//! | L3 | [`env`] | clocks, chance and the disk as traits; the real ones and the simulated ones |
+//! | L3 | [`mod@env`] | clocks, chance and the disk as traits; the real ones and the simulated ones |
 //! | L4 | [`store`] | what survives a crash: bodies, deltas, deadlines |
 //! | L4 | [`config`] | what the operator wrote, and what it means |
 //! | L6 | [`net`] | sockets, and nothing else |

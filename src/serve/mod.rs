@@ -6,7 +6,7 @@
 //! to carry out. On the way of an ordinary query nothing allocates, locks, waits or logs.
 //!
 //! Invariant: every request gets one reply or a deliberate silence, and every refusal has one
-//! [`Reason`](crate::reason::Reason), from which its counter, its EDE (RFC 8914) and its note come.
+//! [`Reason`], from which its counter, its EDE (RFC 8914) and its note come.
 //!
 //! Absent: sockets (`net/`), the records of a transfer (`transfer/`), rate limits and cookies.
 
