@@ -31,6 +31,8 @@ pub const BATCH_ZONES_MAX: usize = 64;
 pub const INLINE_BODY_OCTETS_MAX: usize = 64 * 1024;
 /// Default bound of a zone's history on disk, in octets.
 pub const HISTORY_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+/// Threads that read zones back at the start.
+pub const RECOVERY_THREADS_MAX: usize = 8;
 /// Memory for pages of the store's database.
 pub const STORE_CACHE_OCTETS: usize = 32 * 1024 * 1024;
 /// Required deltas of a zone that are always borne before its body is written anew; above it, a

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread;
 
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 
@@ -16,7 +17,7 @@ use super::database::{BODY, DELTA, Fault, ZONE, guarded};
 use super::format::{Damaged, Data, Row, decode_delta};
 use super::{RecoveredZone, ZoneMeta};
 use crate::dns::{Name, Serial};
-use crate::limits::RECENT_OCTETS_MAX;
+use crate::limits::{RECENT_OCTETS_MAX, RECOVERY_THREADS_MAX};
 use crate::reason::Reason;
 use crate::zone::{Delta, Digest, DigestKey, Version, apply, edit};
 
@@ -33,34 +34,45 @@ pub(super) struct Found {
     pub(super) suspect: Option<String>,
 }
 
-/// Reads all zones of the database.
+/// Reads all zones of the database, on as many threads as there are cores, at most
+/// [`RECOVERY_THREADS_MAX`].
 pub(super) fn recover(database: &Database, compactor: &Compactor, key: DigestKey) -> Found {
     let mut found = Found::default();
     let mut rows = Vec::new();
     if let Err(fault) = guarded(|| read_rows(database, &mut rows)) {
         found.suspect = Some(format!("{fault:?}"));
     }
+    let threads = thread::available_parallelism().map_or(1, |cores| cores.get().min(RECOVERY_THREADS_MAX));
+    let share = rows.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        let readers: Vec<_> = rows
+            .chunks(share)
+            .map(|rows| scope.spawn(|| recover_rows(database, compactor, key, rows)))
+            .collect();
+        for reader in readers {
+            let part = reader.join().expect("panics of the database are caught zone by zone");
+            found.rewrite.extend(part.rewrite.iter().map(|at| at + found.zones.len()));
+            found.zones.extend(part.zones);
+            found.due.extend(part.due);
+            found.suspect = found.suspect.take().or(part.suspect);
+        }
+    });
+    found
+}
+
+fn recover_rows(
+    database: &Database,
+    compactor: &Compactor,
+    key: DigestKey,
+    rows: &[(Vec<u8>, Vec<u8>)],
+) -> Found {
+    let mut found = Found::default();
     for (apex, row) in rows {
-        let Ok(name) = Name::from_wire(&apex) else {
+        let Ok(name) = Name::from_wire(apex) else {
             found.suspect = Some("a zone has a name that is none".to_owned());
             continue;
         };
-        let read = guarded(|| {
-            let transaction = database.begin_read()?;
-            let tables = Tables {
-                body: transaction.open_table(BODY)?,
-                delta: transaction.open_table(DELTA)?,
-                compactor,
-                apex: &apex,
-                name: &name,
-                key,
-            };
-            match Row::decode(&row) {
-                Ok(row) => tables.zone(row),
-                Err(damaged) => tables.zone_without_row(damaged),
-            }
-        });
-        match read {
+        match guarded(|| recover_zone(database, compactor, key, &name, row)) {
             Ok((zone, outlook)) => {
                 match outlook {
                     Outlook::Fine => {}
@@ -74,12 +86,34 @@ pub(super) fn recover(database: &Database, compactor: &Compactor, key: DigestKey
                 if let Fault::Damaged(what) = fault {
                     found.suspect = Some(what);
                 }
-                let meta = Row::decode(&row).map(|row| row.meta).unwrap_or_default();
+                let meta = Row::decode(row).map(|row| row.meta).unwrap_or_default();
                 found.zones.push(RecoveredZone::without(name, meta, text));
             }
         }
     }
     found
+}
+
+fn recover_zone(
+    database: &Database,
+    compactor: &Compactor,
+    key: DigestKey,
+    name: &Name,
+    row: &[u8],
+) -> Result<(RecoveredZone, Outlook), Fault> {
+    let transaction = database.begin_read()?;
+    let tables = Tables {
+        body: transaction.open_table(BODY)?,
+        delta: transaction.open_table(DELTA)?,
+        compactor,
+        apex: name.as_ref().wire(),
+        name,
+        key,
+    };
+    match Row::decode(row) {
+        Ok(row) => tables.zone(row),
+        Err(damaged) => tables.zone_without_row(damaged),
+    }
 }
 
 /// Reads the body files of zones that the database did not give, after it was lost. Those that
