@@ -8,18 +8,17 @@
 //! | L0 | [`limits`] | one named constant for each bound |
 //! | L0 | [`time`], [`ident`], [`trace`], [`reason`] | plain numbers, handles, explaining, causes with codes |
 //! | L0 | [`dns`] | the vocabulary of DNS on bytes |
-//! | L1 | [`zone`] | where a zone lives: versions, lookup, edit, difference, the zone set |
-//! | L2 | [`answer`] | where a query is answered |
 //! | L1 | [`zone`] | where a zone lives: versions, lookup, edit, difference, the zone set, zone files |
-//! | L2 | [`policy`] | who may: rules over address, key and transport |
+//! | L2 | [`answer`] | where a query is answered |
 //! | L2 | [`transfer`] | how a zone travels: AXFR and IXFR out and in, polls, NOTIFY |
 //! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY |
+//! | L2 | [`policy`] | who may: rules over address, key and transport |
 //! | L3 | [`serve`] | where a message is handled |
 //! | L3 | [`mod@env`] | clocks, chance and the disk as traits; the real ones and the simulated ones |
 //! | L4 | [`store`] | what survives a crash: bodies, deltas, deadlines |
 //! | L4 | [`config`] | what the operator wrote, and what it means |
-//! | L6 | [`net`] | sockets, and nothing else |
 //! | L5 | [`engine`] | how a change becomes public; when a changed zone file is read |
+//! | L6 | [`net`] | sockets, and nothing else |
 
 pub mod answer;
 pub mod config;

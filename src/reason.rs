@@ -174,6 +174,10 @@ reasons! {
     StoreRefused = "S02" None, "disk refuses, change waits";
     /// What the store held was damaged; the longest good prefix is used.
     StoreDamaged = "S03" None, "stored zone was damaged";
+    /// Something in the zone file is odd but not wrong.
+    FileWarning = "Z08" None, "zone file has warnings";
+    /// A serial is not in the history any more.
+    HistoryShort = "S05" None, "serial is not in the history";
     /// A version failed its digest.
     DigestDiffers = "S04" None, "digest differs";
 }

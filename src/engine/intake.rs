@@ -1,0 +1,76 @@
+//! From a zone file that was read to a change that can be proposed.
+//!
+//! Runs in the worker pool: for a big zone this is where the work is. Pure all the same.
+
+use std::sync::Arc;
+
+use super::serial::{self, Chosen};
+use crate::config::SerialPolicy;
+use crate::dns::Serial;
+use crate::reason::Reason;
+use crate::time::Wall;
+use crate::zone::{self, Change, Version};
+
+/// What a file's content means for the zone.
+#[derive(Clone, Debug)]
+pub enum Intake {
+    /// It says what is served already: comments, order, or the file's wish for a serial behind.
+    Unchanged,
+    /// It makes a new version.
+    Changed {
+        /// The change against the live version.
+        change: Change,
+        /// Whether its serial is one that we chose.
+        serial_is_ours: bool,
+    },
+}
+
+/// Compares what the file says with the live version.
+///
+/// `floor` is the newest serial that was ever published here; without a live version it still holds
+/// (R01: the store's floor wins over a file).
+pub fn from_file(
+    live: Option<&Arc<Version>>,
+    floor: Option<Serial>,
+    read: Version,
+    policy: SerialPolicy,
+    wall: Wall,
+) -> Result<Intake, Reason> {
+    let policy = serial::effective(policy, &read);
+    let Some(live) = live else {
+        return first(floor, read, policy, wall);
+    };
+    let file = read.serial();
+    let at_live = if file == live.serial() { read } else { zone::reserial(&read, live.serial()) };
+    let Some(delta) = zone::diff(live, &at_live) else {
+        if !file.is_newer_than(live.serial()) {
+            return Ok(Intake::Unchanged);
+        }
+        // Only the serial moved (E13).
+        return Ok(changed(live, zone::reserial(live, file), false));
+    };
+    drop(delta);
+    let Chosen { serial, ours } = serial::choose(policy, file, live.serial(), wall)?;
+    Ok(changed(live, zone::reserial(&at_live, serial), ours))
+}
+
+fn first(floor: Option<Serial>, read: Version, policy: SerialPolicy, wall: Wall) -> Result<Intake, Reason> {
+    let file = read.serial();
+    let chosen = match floor {
+        // The body is lost, so nobody can tell whether this content is what `floor` stood for: move on,
+        // but for a signed zone, which has no other serial to offer.
+        Some(floor) if policy != SerialPolicy::Keep || file != floor => {
+            serial::choose(policy, file, floor, wall)?
+        }
+        _ => Chosen { serial: file, ours: false },
+    };
+    let after = if chosen.serial == file { read } else { zone::reserial(&read, chosen.serial) };
+    let change = Change { base: None, after: Arc::new(after), deltas: Vec::new() };
+    Ok(Intake::Changed { change, serial_is_ours: chosen.ours })
+}
+
+fn changed(live: &Arc<Version>, after: Version, serial_is_ours: bool) -> Intake {
+    let deltas = zone::diff(live, &after).map(Arc::new).into_iter().collect();
+    let change = Change { base: Some(live.clone()), after: Arc::new(after), deltas };
+    Intake::Changed { change, serial_is_ours }
+}

@@ -1,0 +1,102 @@
+//! Reading a zone file, or an earlier version, into something that can be proposed.
+//!
+//! Runs in the worker pool, or inline in the simulator: the files come through [`Sources`], the
+//! history through a closure.
+
+use std::sync::Arc;
+
+use super::intake::{self, Intake};
+use super::serial;
+use super::shard::{FileFault, FileJob, FileRead, RollbackJob};
+use crate::config::SerialPolicy;
+use crate::dns::Serial;
+use crate::reason::Reason;
+use crate::time::Wall;
+use crate::zone::DigestKey;
+use crate::zone::text::{self, Paint, Sources};
+use crate::zone::{self, Change, Delta, Version};
+
+/// Reads the file of a job and compares it with what is live.
+pub fn read_file(
+    job: &FileJob,
+    sources: &mut dyn Sources,
+    key: DigestKey,
+    wall: Wall,
+) -> Result<FileRead, FileFault> {
+    let loaded = text::load(sources, &job.file, &job.apex, key).map_err(|error| FileFault {
+        reason: error.diagnostics.first().map_or(Reason::FileBroken, |first| first.reason),
+        text: error.render(Paint::Plain),
+        hash: Some(error.hash),
+    })?;
+    let file = job.file.display();
+    if job.rejected == Some(loaded.hash) {
+        let text = format!(
+            "{file} is ahead of what is served and held back by a rollback: edit it, or `zone reload --force`"
+        );
+        return Err(FileFault { reason: Reason::FileHeld, text, hash: Some(loaded.hash) });
+    }
+    let in_file = loaded.version.serial();
+    let published = job.live.as_ref().map(|live| live.serial()).or(job.floor);
+    let intake = intake::from_file(job.live.as_ref(), job.floor, loaded.version, job.policy, wall);
+    let intake = intake.map_err(|reason| FileFault {
+        reason,
+        text: refusal(reason, &file.to_string(), in_file, published),
+        hash: Some(loaded.hash),
+    })?;
+    let warnings = loaded.warnings.iter().map(|warning| warning.render(Paint::Plain)).collect();
+    let files = loaded.files.into_iter().map(|seen| seen.path).collect();
+    Ok(FileRead { hash: loaded.hash, files, intake, warnings })
+}
+
+/// Three cases, three messages (p13).
+fn refusal(reason: Reason, file: &str, in_file: Serial, published: Option<Serial>) -> String {
+    let published = published.unwrap_or_default();
+    match reason {
+        Reason::FileSerialUnchanged => format!(
+            "{file}: the content changed but the serial is still {in_file}; set it to {} or higher",
+            published.next()
+        ),
+        Reason::FileSerialLower => format!(
+            "{file}: serial {in_file} is not newer than {published}, which is published (RFC 1982); set it to {} or higher",
+            published.next()
+        ),
+        other => format!("{file}: {other}"),
+    }
+}
+
+/// Rebuilds the content of an earlier serial by taking the deltas since it back, newest first.
+pub fn roll_back(
+    job: &RollbackJob,
+    policy: SerialPolicy,
+    history: impl FnOnce(&Version, Serial) -> Result<Option<Vec<Arc<Delta>>>, String>,
+) -> Result<FileRead, FileFault> {
+    let fault = |reason, text: String| FileFault { reason, text, hash: None };
+    let chain = history(&job.live, job.to)
+        .map_err(|text| fault(Reason::StoreDamaged, text))?
+        .ok_or_else(|| fault(Reason::HistoryShort, format!("serial {} is not in the history", job.to)))?;
+    let mut version = job.live.as_ref().clone();
+    for delta in chain.iter().rev() {
+        version = zone::apply(&version, &reversed(delta))
+            .map_err(|error| fault(Reason::StoreDamaged, error.to_string()))?;
+    }
+    if serial::effective(policy, &version) == SerialPolicy::Keep {
+        let text = "the zone vouches for its own serial (signed SOA, ZONEMD, or serial = \"keep\")";
+        return Err(fault(Reason::FileSerialUnchanged, text.into()));
+    }
+    let after = zone::reserial(&version, job.live.serial().next());
+    let deltas = zone::diff(&job.live, &after).map(Arc::new).into_iter().collect();
+    let change = Change { base: Some(job.live.clone()), after: Arc::new(after), deltas };
+    let intake = Intake::Changed { change, serial_is_ours: true };
+    Ok(FileRead { hash: [0; 32], files: Vec::new(), intake, warnings: Vec::new() })
+}
+
+fn reversed(delta: &Delta) -> Delta {
+    Delta {
+        from: delta.to,
+        to: delta.from,
+        removed: delta.added.clone(),
+        added: delta.removed.clone(),
+        digest_before: delta.digest_after,
+        digest_after: delta.digest_before,
+    }
+}

@@ -1,0 +1,324 @@
+//! Many zones on one thread: a map, a wheel of deadlines, events in, actions out.
+//!
+//! A shard never waits and reads no clock. The same shards run on real threads and in the
+//! simulator. A zone that panics is caught by the driver, marked faulted and goes on being served
+//! as it is (invariant 7).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::intake::Intake;
+use super::setup::{Settings, ZoneSetup};
+use super::status::ZoneStatus;
+use super::zone::Zone;
+use crate::config::SerialPolicy;
+use crate::dns::{Name, Serial};
+use crate::ident::{Attempt, PeerId, ZoneId};
+use crate::reason::Reason;
+use crate::serve::Observation;
+use crate::store::{Receipt, RecoveredZone, ZoneWrite};
+use crate::time::{Now, Tick};
+use crate::transfer::incoming::{Answer, Ask, TransferError};
+use crate::zone::{Slot, Version};
+
+/// Links a write to its receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u64);
+
+/// Links a command to its reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token(pub u64);
+
+/// What an operator asks of one zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Read the file again; `force` takes one that was held back (R12).
+    Reload {
+        /// Whether a file that rollback rejected is taken.
+        force: bool,
+    },
+    /// Publish the version that the guard holds.
+    Confirm(Serial),
+    /// Publish the content of an earlier serial under a new one.
+    Rollback(Serial),
+    /// Ask the primaries now.
+    Refresh,
+    /// Transfer the whole zone now, whatever the serials say.
+    Retransfer,
+}
+
+/// A zone file that was read and compared.
+#[derive(Debug)]
+pub struct FileRead {
+    /// BLAKE3 of the file.
+    pub hash: [u8; 32],
+    /// The file and all that it includes, for the watcher.
+    pub files: Vec<PathBuf>,
+    /// What it means.
+    pub intake: Intake,
+    /// Warnings, rendered.
+    pub warnings: Vec<String>,
+}
+
+/// Why a zone file gave no version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFault {
+    /// The cause.
+    pub reason: Reason,
+    /// The message, with file, line, column and caret where it has them.
+    pub text: String,
+    /// The hash of what was read, if it could be read.
+    pub hash: Option<[u8; 32]>,
+}
+
+/// What a shard is told.
+#[derive(Debug)]
+pub enum Event {
+    /// A zone is new, or its setup changed; with what the store had of it.
+    Configure(Box<ZoneSetup>, Option<Box<RecoveredZone>>),
+    /// A zone goes, and its state with it.
+    Remove(ZoneId),
+    /// The zone file changed on disk.
+    FileChanged(ZoneId),
+    /// The zone file has been gone for long enough to say so (R09).
+    FileVanished(ZoneId),
+    /// The end of a `ReadFile` or `RollBack`.
+    Read(ZoneId, Attempt, Result<FileRead, FileFault>),
+    /// A write ended. The sentence says why a receipt is volatile.
+    Synced(ZoneId, Ticket, Receipt, Option<String>),
+    /// A NOTIFY that policy let pass.
+    Notify {
+        /// For this zone.
+        zone: ZoneId,
+        /// From this primary.
+        from: PeerId,
+        /// With this serial.
+        serial: Option<Serial>,
+    },
+    /// The end of an `Ask`.
+    Answered(ZoneId, Attempt, Result<Answer, TransferError>),
+    /// A configured peer asked something about a zone.
+    Observed(Observation),
+    /// A transfer to a secondary was sent to its end.
+    Delivered(ZoneId, PeerId, Serial),
+    /// An operator's command.
+    Command(ZoneId, Command, Token),
+    /// What was volatile is on disk now (R03).
+    Durable(ZoneId),
+    /// A deadline may have passed.
+    Tick,
+}
+
+impl Event {
+    /// The zone that it is about; `None` for a tick.
+    pub fn zone(&self) -> Option<ZoneId> {
+        match self {
+            Event::Configure(setup, _) => Some(setup.id),
+            Event::Observed(seen) => Some(seen.zone),
+            Event::Remove(zone)
+            | Event::FileChanged(zone)
+            | Event::FileVanished(zone)
+            | Event::Read(zone, ..)
+            | Event::Synced(zone, ..)
+            | Event::Notify { zone, .. }
+            | Event::Answered(zone, ..)
+            | Event::Delivered(zone, ..)
+            | Event::Command(zone, ..)
+            | Event::Durable(zone) => Some(*zone),
+            Event::Tick => None,
+        }
+    }
+}
+
+/// A request that the driver carries out; it reports back exactly once, with `Event::Answered`.
+#[derive(Debug)]
+pub struct Job {
+    /// For this zone.
+    pub zone: ZoneId,
+    /// With this number.
+    pub attempt: Attempt,
+    /// To this peer; the driver knows its address and key.
+    pub peer: PeerId,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+/// A zone file to read.
+#[derive(Debug)]
+pub struct FileJob {
+    /// For this zone.
+    pub zone: ZoneId,
+    /// With this number.
+    pub attempt: Attempt,
+    /// The zone's apex.
+    pub apex: Name,
+    /// The file.
+    pub file: PathBuf,
+    /// R11.
+    pub policy: SerialPolicy,
+    /// What it is compared with.
+    pub live: Option<Arc<Version>>,
+    /// The newest serial ever published.
+    pub floor: Option<Serial>,
+    /// A file with this hash is held back (R12).
+    pub rejected: Option<[u8; 32]>,
+}
+
+/// An earlier version to bring back.
+#[derive(Debug)]
+pub struct RollbackJob {
+    /// For this zone.
+    pub zone: ZoneId,
+    /// With this number.
+    pub attempt: Attempt,
+    /// The serial whose content is wanted.
+    pub to: Serial,
+    /// The version that is live.
+    pub live: Arc<Version>,
+}
+
+/// What a shard wants done.
+#[derive(Debug)]
+pub enum Action {
+    /// Write, then say so with `Event::Synced`.
+    Journal(ZoneId, Ticket, ZoneWrite),
+    /// Show this slot to the workers; `None` takes the zone away.
+    Publish(Name, Option<Arc<Slot>>),
+    /// Read a zone file.
+    ReadFile(FileJob),
+    /// Rebuild an earlier version.
+    RollBack(RollbackJob),
+    /// Watch these files for this zone.
+    Watch(ZoneId, Vec<PathBuf>),
+    /// Ask a peer.
+    Ask(Job),
+    /// Stop asking.
+    Cancel(ZoneId, Attempt),
+    /// The zone's new status.
+    Status(ZoneId, Arc<ZoneStatus>),
+    /// A command is done.
+    Done(Token, Result<String, String>),
+    /// Something for the log.
+    Note(ZoneId, Reason, String),
+    /// The zone is gone: forget its status.
+    Forgotten(ZoneId),
+}
+
+/// The zones of one thread.
+pub struct Shard {
+    settings: Settings,
+    zones: HashMap<ZoneId, Zone>,
+    wheel: BTreeSet<(Tick, ZoneId)>,
+    deadlines: BTreeMap<ZoneId, Tick>,
+}
+
+impl Shard {
+    /// A shard without zones.
+    pub fn new(settings: Settings) -> Shard {
+        Shard { settings, zones: HashMap::new(), wheel: BTreeSet::new(), deadlines: BTreeMap::new() }
+    }
+
+    /// Takes one event and says what is to be done.
+    pub fn handle(&mut self, now: Now, event: Event, out: &mut Vec<Action>) {
+        let zone = match event {
+            Event::Tick => return self.tick(now, out),
+            Event::Configure(setup, recovered) => {
+                let id = setup.id;
+                match self.zones.get_mut(&id) {
+                    Some(zone) => zone.reconfigure(now, *setup, out),
+                    None => {
+                        let zone = Zone::start(now, self.settings, *setup, recovered.map(|zone| *zone), out);
+                        self.zones.insert(id, zone);
+                    }
+                }
+                id
+            }
+            Event::Remove(id) => {
+                if let Some(zone) = self.zones.remove(&id) {
+                    zone.remove(out);
+                    out.push(Action::Forgotten(id));
+                }
+                self.rearm(id);
+                return;
+            }
+            Event::FileChanged(id) => self.with(id, |zone| zone.file_changed(out)),
+            Event::FileVanished(id) => self.with(id, |zone| zone.file_vanished(out)),
+            Event::Read(id, attempt, result) => self.with(id, |zone| zone.read(now, attempt, result, out)),
+            Event::Synced(id, ticket, receipt, why) => {
+                self.with(id, |zone| zone.synced(now, ticket, receipt, why, out))
+            }
+            Event::Notify { zone: id, from, serial } => {
+                self.with(id, |zone| zone.notified(now, from, serial, out))
+            }
+            Event::Answered(id, attempt, result) => {
+                self.with(id, |zone| zone.answered(now, attempt, result, out))
+            }
+            Event::Observed(seen) => self.with(seen.zone, |zone| zone.observed(now, seen, out)),
+            Event::Delivered(id, peer, serial) => {
+                self.with(id, |zone| zone.delivered(now, peer, serial, out))
+            }
+            Event::Durable(id) => self.with(id, Zone::now_durable),
+            Event::Command(id, command, token) => {
+                if !self.zones.contains_key(&id) {
+                    out.push(Action::Done(token, Err(String::from("no such zone"))));
+                }
+                self.with(id, |zone| zone.command(now, command, token, out))
+            }
+        };
+        self.settle(now, zone, out);
+    }
+
+    /// When [`Event::Tick`] is due next.
+    pub fn deadline(&self) -> Option<Tick> {
+        self.wheel.first().map(|(tick, _)| *tick)
+    }
+
+    fn with(&mut self, id: ZoneId, act: impl FnOnce(&mut Zone)) -> ZoneId {
+        if let Some(zone) = self.zones.get_mut(&id) {
+            act(zone);
+        }
+        id
+    }
+
+    fn tick(&mut self, now: Now, out: &mut Vec<Action>) {
+        while let Some(&(tick, id)) = self.wheel.first()
+            && tick <= now.tick
+        {
+            self.with(id, |zone| zone.tick(now, out));
+            self.settle(now, id, out);
+            if self.deadlines.get(&id).is_some_and(|&again| again <= now.tick) {
+                // A machine whose deadline does not move would spin: come back a moment later.
+                self.arm(id, Some(Tick(now.tick.0 + 1)));
+            }
+        }
+    }
+
+    /// After each event: the status if it changed, and the next deadline.
+    fn settle(&mut self, now: Now, id: ZoneId, out: &mut Vec<Action>) {
+        if let Some(zone) = self.zones.get_mut(&id)
+            && let Some(status) = zone.changed_status(now)
+        {
+            out.push(Action::Status(id, status));
+        }
+        self.rearm(id);
+    }
+
+    fn rearm(&mut self, id: ZoneId) {
+        let next = self.zones.get(&id).and_then(Zone::deadline);
+        self.arm(id, next);
+    }
+
+    fn arm(&mut self, id: ZoneId, next: Option<Tick>) {
+        let before = match next {
+            Some(tick) => self.deadlines.insert(id, tick),
+            None => self.deadlines.remove(&id),
+        };
+        if let Some(before) = before {
+            self.wheel.remove(&(before, id));
+        }
+        if let Some(tick) = next {
+            self.wheel.insert((tick, id));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The worker pool: what takes long and needs no order.
+
+use std::sync::mpsc::{Receiver, SendError};
+use std::sync::{Arc, Mutex};
+
+use super::Engine;
+use super::keeper::Write;
+use crate::config::SerialPolicy;
+use crate::dns::Name;
+use crate::engine::reading;
+use crate::engine::setup::Role;
+use crate::engine::shard::{Event, FileFault, FileJob, RollbackJob};
+use crate::engine::watch::Stamped;
+use crate::reason::Reason;
+use crate::store::{Compactor, ZoneMeta};
+use crate::zone::Version;
+
+/// What a worker is given.
+pub(super) enum Work {
+    /// Read a zone file.
+    Read(FileJob),
+    /// Bring an earlier version back.
+    RollBack(RollbackJob),
+    /// Write a body in the background.
+    Compact {
+        /// Of this zone.
+        apex: Name,
+        /// With this content.
+        version: Arc<Version>,
+        /// And this meta.
+        meta: Box<ZoneMeta>,
+        /// What writes it.
+        compactor: Compactor,
+    },
+}
+
+/// Starts `count` workers on one queue.
+pub(super) fn spawn(engine: &Engine, work: Receiver<Work>, count: usize) {
+    let work = Arc::new(Mutex::new(work));
+    for number in 0..count {
+        let work = work.clone();
+        engine.spawn(&format!("worker-{number}"), move |engine| {
+            loop {
+                let next = work.lock().expect("no worker panics while it waits").recv();
+                let Ok(next) = next else { return };
+                run(&engine, next);
+            }
+        });
+    }
+}
+
+fn run(engine: &Engine, work: Work) {
+    match work {
+        Work::Read(job) => {
+            let mut sources = Stamped::default();
+            let wall = engine.0.clock.now().wall;
+            let key = engine.0.settings.digest_key;
+            let mut result = reading::read_file(&job, &mut sources, key, wall);
+            if !sources.held_still() {
+                // Half of one version and half of another (R08); the watcher says when it is whole.
+                let text = format!("{} changed while it was read", job.file.display());
+                result = Err(FileFault { reason: Reason::FileUnreadable, text, hash: None });
+            }
+            engine.send(Event::Read(job.zone, job.attempt, result));
+        }
+        Work::RollBack(job) => {
+            let policy = match engine.zone_setup(job.zone).map(|setup| setup.role) {
+                Some(Role::Primary { serial, .. }) => serial,
+                _ => SerialPolicy::Keep,
+            };
+            let reader = engine.reader();
+            let result = reading::roll_back(&job, policy, |version, from| {
+                reader.history(version, from).map_err(|error| error.to_string())
+            });
+            engine.send(Event::Read(job.zone, job.attempt, result));
+        }
+        Work::Compact { apex, version, meta, compactor } => {
+            // A failure here loses nothing: the chain only grows until the next try.
+            let prepared = compactor.write(&version, &meta).ok();
+            engine.to_store(Write::Compacted(apex, prepared));
+        }
+    }
+}
+
+impl Engine {
+    /// Queues work; after a stop there is nobody to do it.
+    pub(super) fn to_workers(&self, work: Work) {
+        if let Some(queue) = &*self.0.workers.lock().expect("no thread panics with its inbox") {
+            let sent: Result<(), SendError<Work>> = queue.send(work);
+            sent.unwrap_or_default();
+        }
+    }
+
+    /// Queues a write; after a stop there is nobody to do it.
+    pub(super) fn to_store(&self, write: Write) {
+        if let Some(queue) = &*self.0.store.lock().expect("no thread panics with its inbox") {
+            let sent: Result<(), SendError<Write>> = queue.send(write);
+            sent.unwrap_or_default();
+        }
+    }
+}

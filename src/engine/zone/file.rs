@@ -1,0 +1,177 @@
+//! The source of a primary: a file that people edit.
+//!
+//! At most one reading is under way; a change that comes meanwhile leaves one more. Whatever goes
+//! wrong, the last published version goes on being served (R02, R08-R13).
+
+use std::time::Duration;
+
+use super::{Shown, Source, Zone};
+use crate::config::ColdStart;
+use crate::dns::Serial;
+use crate::engine::commit::{Origin, Proposed};
+use crate::engine::intake::Intake;
+use crate::engine::setup::Role;
+use crate::engine::shard::{Action, FileFault, FileJob, FileRead, RollbackJob, Token};
+use crate::ident::Attempt;
+use crate::reason::Reason;
+use crate::time::{Now, Tick};
+
+/// When a version that the disk refused is tried again.
+const DISK_RETRY: Duration = Duration::from_secs(10);
+
+/// What is under way with the file.
+#[derive(Debug, Default)]
+pub(super) struct FileSource {
+    /// The reading under way.
+    reading: Option<Attempt>,
+    /// It changed meanwhile.
+    again: bool,
+    /// A file that was held back is taken this time (R12).
+    pub(super) force: bool,
+    /// The disk refused: read again then.
+    pub(super) retry_at: Option<Tick>,
+    attempts: u64,
+    /// The reading under way brings an earlier version back.
+    rolling_back: bool,
+}
+
+impl Zone {
+    /// The zone begins as a primary: serve what was stored, then read the file.
+    pub(super) fn begin_file(&mut self, cold_start: ColdStart, out: &mut Vec<Action>) {
+        self.source = Source::File(FileSource::default());
+        self.lease = crate::zone::Lease::forever();
+        match (&self.live, cold_start) {
+            (Some(_), ColdStart::ServeLast) => self.show(Shown::Serving, out),
+            (Some(_), ColdStart::ServFail) | (None, _) => self.show(Shown::Loading, out),
+        }
+        self.read_file(out);
+    }
+
+    /// The watcher saw the file change.
+    pub(in crate::engine) fn file_changed(&mut self, out: &mut Vec<Action>) {
+        self.read_file(out);
+    }
+
+    /// The file has been gone for long enough to say so; the zone stays (R09).
+    pub(in crate::engine) fn file_vanished(&mut self, out: &mut Vec<Action>) {
+        let Role::Primary { file, .. } = &self.setup.role else { return };
+        let text = format!("{} is gone; the last version is served", file.display());
+        self.fault(Reason::FileVanished, &text, out);
+    }
+
+    pub(super) fn read_file(&mut self, out: &mut Vec<Action>) {
+        let Role::Primary { file, serial, .. } = &self.setup.role else { return };
+        let Source::File(source) = &mut self.source else { return };
+        source.retry_at = None;
+        if source.reading.is_some() {
+            source.again = true;
+            return;
+        }
+        source.attempts += 1;
+        let attempt = Attempt(source.attempts);
+        source.reading = Some(attempt);
+        source.rolling_back = false;
+        out.push(Action::ReadFile(FileJob {
+            zone: self.setup.id,
+            attempt,
+            apex: self.setup.apex.clone(),
+            file: file.clone(),
+            policy: *serial,
+            live: self.live.clone(),
+            floor: self.meta.serial_floor,
+            rejected: self.meta.rejected_hash.filter(|_| !std::mem::take(&mut source.force)),
+        }));
+    }
+
+    /// Goes back to the content of `to`, under a new serial (R12).
+    pub(super) fn roll_back(&mut self, to: Serial, token: Token, out: &mut Vec<Action>) {
+        let (Source::File(source), Some(live)) = (&mut self.source, self.live.clone()) else {
+            return out.push(Action::Done(token, Err(String::from("nothing is published yet"))));
+        };
+        if source.reading.is_some() {
+            return out.push(Action::Done(token, Err(String::from("the file is being read; try again"))));
+        }
+        source.attempts += 1;
+        let attempt = Attempt(source.attempts);
+        source.reading = Some(attempt);
+        source.rolling_back = true;
+        self.waiting.push(token);
+        out.push(Action::RollBack(RollbackJob { zone: self.setup.id, attempt, to, live }));
+    }
+
+    /// A reading ended.
+    pub(in crate::engine) fn read(
+        &mut self,
+        now: Now,
+        attempt: Attempt,
+        result: Result<FileRead, FileFault>,
+        out: &mut Vec<Action>,
+    ) {
+        let Source::File(source) = &mut self.source else { return };
+        if source.reading != Some(attempt) {
+            return;
+        }
+        source.reading = None;
+        let rolling_back = std::mem::take(&mut source.rolling_back);
+        let again = std::mem::take(&mut source.again);
+        match result {
+            Ok(read) => self.take_in(now, read, rolling_back, out),
+            Err(fault) => self.file_fault(fault, out),
+        }
+        if again {
+            self.read_file(out);
+        }
+    }
+
+    fn take_in(&mut self, now: Now, read: FileRead, rolling_back: bool, out: &mut Vec<Action>) {
+        if !rolling_back {
+            out.push(Action::Watch(self.setup.id, read.files));
+        }
+        for warning in read.warnings {
+            out.push(Action::Note(self.setup.id, Reason::FileWarning, warning));
+        }
+        match read.intake {
+            Intake::Unchanged => {
+                self.held = None;
+                self.problem = None;
+                if self.shown != Shown::Serving && self.live.is_some() {
+                    self.show(Shown::Serving, out);
+                }
+                if self.meta.file_hash != Some(read.hash) {
+                    self.meta.file_hash = Some(read.hash);
+                    self.save(out);
+                }
+                self.answer_waiting(Ok(String::from("nothing changed")), out);
+            }
+            Intake::Changed { change, serial_is_ours } => {
+                let origin = if rolling_back {
+                    Origin::Rollback
+                } else {
+                    Origin::File { hash: read.hash, serial_is_ours }
+                };
+                self.propose(now, Proposed { change, origin }, false, out);
+            }
+        }
+    }
+
+    fn file_fault(&mut self, fault: FileFault, out: &mut Vec<Action>) {
+        self.fault(fault.reason, &fault.text, out);
+        if self.live.is_none() || self.shown == Shown::Loading {
+            self.show(Shown::Faulted, out);
+        }
+        self.answer_waiting(Err(fault.text), out);
+    }
+
+    pub(super) fn wait_for_disk(&mut self, now: Now) {
+        if let Source::File(source) = &mut self.source {
+            source.retry_at = Some(now.tick + DISK_RETRY);
+        }
+    }
+
+    pub(super) fn retry_file(&mut self, now: Now, out: &mut Vec<Action>) {
+        let Source::File(source) = &self.source else { return };
+        if source.retry_at.is_some_and(|at| now.tick >= at) {
+            self.read_file(out);
+        }
+    }
+}
