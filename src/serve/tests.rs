@@ -534,7 +534,8 @@ fn foreign_octets_never_panic() {
             let at = seed as usize % octets.len();
             octets[at] = (seed >> 32) as u8;
         }
-        look_ahead(&octets, &world, NOW.tick).touch();
+        let mut ahead = look_ahead(&octets, &world, NOW.tick);
+        crate::zone::Pass::ALL.into_iter().for_each(|pass| ahead.touch(pass));
         send(&world, STRANGER, if round % 2 == 0 { Transport::Udp } else { Transport::Tcp }, &octets);
     }
 }

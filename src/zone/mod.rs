@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `tree` | the copy-on-write tree of pages |
 //! | `page`, `draft` | a page as it is read and as it is written |
-//! | `version`, `node`, `walk` | lookup, what it finds, and all records one after the other |
+//! | `version`, `lookup`, `node`, `walk` | a version, what it finds, and all records in a row |
 //! | `builder`, `edit`, `diff` | how versions are made and compared |
 //! | `set` | all zones of a server |
 //! | [`text`] | zone files, in and out |
@@ -22,6 +22,7 @@ mod diff;
 mod digest;
 mod draft;
 mod edit;
+mod lookup;
 mod node;
 mod page;
 mod set;
@@ -38,7 +39,8 @@ pub use change::{Change, Delta};
 pub use diff::diff;
 pub use digest::{Digest, DigestKey};
 pub use edit::{ApplyError, apply, edit, reserial};
+pub use lookup::{Found, Pass, Prepared};
 pub use node::{Node, Rrset, Stored};
 pub use set::{Lease, Slot, SlotState, ZoneSet};
-pub use version::{Found, Prepared, Version};
+pub use version::Version;
 pub use walk::Walk;

@@ -129,7 +129,11 @@ fn naive(lines: &[Line], names: &BTreeSet<Name>, qname: &Name) -> String {
 }
 
 fn actual(version: &Version, qname: &Name) -> String {
-    match version.find(qname.as_ref()) {
+    shown(version.find(qname.as_ref()))
+}
+
+fn shown(found: Found<'_>) -> String {
+    match found {
         Found::Name(node) => format!("name {:?}", node.owner()),
         Found::Cut(node) => format!("cut {:?}", node.owner()),
         Found::Dname(node) => format!("dname {:?}", node.owner()),
@@ -154,6 +158,9 @@ proptest! {
             let qname = name(&line.owner);
             prop_assert_eq!(actual(&version, &qname), naive(&lines, &names, &qname));
             prop_assert_eq!(version.node(qname.as_ref()).is_some(), names.contains(&qname));
+            let mut prepared = version.prepare(qname.as_ref());
+            Pass::ALL.into_iter().for_each(|pass| prepared.touch(pass));
+            prop_assert_eq!(shown(prepared.find()), naive(&lines, &names, &qname));
         }
     }
 
