@@ -128,15 +128,6 @@ pub fn content_hash(files: &[FileSeen]) -> [u8; 32] {
     }
 }
 
-/// Whether the files still have the content that was seen (R10). Nothing is parsed.
-pub fn unchanged(sources: &mut dyn Sources, files: &[FileSeen]) -> bool {
-    files.iter().all(|file| {
-        let mut hasher = blake3::Hasher::new();
-        let read = sources.open(&file.path).and_then(|mut reader| std::io::copy(&mut reader, &mut hasher));
-        read.is_ok() && *hasher.finalize().as_bytes() == file.hash
-    })
-}
-
 fn failed(report: ScanReport) -> Box<LoadError> {
     let hash = content_hash(&report.files);
     Box::new(LoadError { diagnostics: report.diagnostics, errors: report.errors, files: report.files, hash })

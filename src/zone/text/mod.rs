@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 pub use diagnostic::{Diagnostic, Paint, Severity};
 pub(in crate::zone) use entry::repeats_apex;
-pub use load::{LoadError, Loaded, content_hash, load, unchanged};
+pub use load::{LoadError, Loaded, content_hash, load};
 pub use print::print;
 pub use scan::{Objection, Place, ScanReport, scan};
 
