@@ -99,8 +99,6 @@ pub fn scan(sources: &mut dyn Sources, path: &Path, apex: Option<&Name>, sink: &
         report: ScanReport::default(),
         open: Vec::new(),
         opened: 0,
-        text: Vec::new(),
-        ends: Vec::new(),
     };
     match scanner.open(path) {
         Ok(source) => scanner.file(path, source),
@@ -121,9 +119,6 @@ struct Scanner<'s> {
     open: Vec<PathBuf>,
     /// How many files were opened in all.
     opened: usize,
-    /// The words of one generated record.
-    text: Vec<u8>,
-    ends: Vec<usize>,
 }
 
 impl Scanner<'_> {
@@ -217,7 +212,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// Makes the records of a `$GENERATE`; the first that fails ends it.
+    /// Makes the records of a `$GENERATE`; the first that fails ends it. Lines with a blank owner go
+    /// on with the owner before it, as in BIND.
     fn generate(
         &mut self,
         path: &Path,
@@ -226,29 +222,33 @@ impl Scanner<'_> {
         tokens: &[Token<'_>],
     ) -> Result<(), Box<Fault>> {
         let generator = Generator::read(tokens)?;
-        for number in generator.numbers() {
-            let mut text = std::mem::take(&mut self.text);
-            let mut ends = std::mem::take(&mut self.ends);
-            let made = generator.write(number, &mut text, &mut ends).and_then(|()| {
-                let words = generator.tokens(&text, &ends);
-                let Read::Record { record, rtype_word } =
-                    self.defaults.read(&words, false).map_err(in_template)?
-                else {
-                    return Ok(());
-                };
-                let word = rtype_word + TEMPLATES_FROM;
-                (self.sink)(record, &Place { file: path, source, entry, word })
-                    .map_err(|objection| object(word, objection))?;
-                self.report.records += 1;
-                Ok(())
-            });
-            self.text = text;
-            self.ends = ends;
-            made.map_err(|mut fault| {
+        let owner = (self.defaults.owner, self.defaults.owner_octets.clone());
+        let (mut text, mut ends) = (Vec::new(), Vec::new());
+        let made = generator.numbers().try_for_each(|number| {
+            let words = generator.write(number, &mut text, &mut ends);
+            let words = words.map(|()| generator.tokens(&text, &ends));
+            words.and_then(|words| self.generated(path, source, entry, &words)).map_err(|mut fault| {
                 fault.message.push_str(&format!(" (in the record for {number})"));
                 fault
-            })?;
-        }
+            })
+        });
+        (self.defaults.owner, self.defaults.owner_octets) = owner;
+        made
+    }
+
+    fn generated(
+        &mut self,
+        path: &Path,
+        source: &Source,
+        entry: &Entry,
+        words: &[Token<'_>],
+    ) -> Result<(), Box<Fault>> {
+        let read = self.defaults.read(words, false).map_err(in_template)?;
+        let Read::Record { record, rtype_word } = read else { return Ok(()) };
+        let word = rtype_word + TEMPLATES_FROM;
+        (self.sink)(record, &Place { file: path, source, entry, word })
+            .map_err(|objection| object(word, objection))?;
+        self.report.records += 1;
         Ok(())
     }
 
