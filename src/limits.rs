@@ -86,3 +86,7 @@ pub const TRANSFERS_IN_MAX: usize = 64;
 pub const CONDENSE_OCTETS_MAX: usize = 16 * 1024 * 1024;
 /// Condensed steps that are remembered for the next secondary that lags as far (r15).
 pub const CONDENSED_CACHE_OCTETS: usize = 4 * 1024 * 1024;
+/// SOA polls and NOTIFY that wait for their answer at the same time; more wait to be sent (f08).
+pub const POLLS_MAX: usize = 256;
+/// Requests to other servers that wait to be sent; more fail at once.
+pub const REQUESTS_WAITING_MAX: usize = 1 << 16;

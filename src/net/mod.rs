@@ -1,7 +1,7 @@
 //! Sockets, and nothing else: octets in, octets out.
 //!
 //! [`udp`] has one plain thread for each worker, with datagrams in batches; [`tcp`] has connections
-//! on a few single-threaded runtimes. Both hand every message to `serve()` and know nothing
+//! on a few single-threaded runtimes; [`upstream`] asks other servers. The first two hand every message to `serve()` and know nothing
 //! about zones. What a message leads to besides its reply goes to the [`Desk`], which the service
 //! puts over the engine.
 //!
@@ -14,6 +14,7 @@ mod seats;
 pub mod sys;
 pub mod tcp;
 pub mod udp;
+pub mod upstream;
 
 use std::sync::Arc;
 
@@ -72,4 +73,4 @@ fn after_panic(octets: &[u8], out: &mut [u8]) -> Option<usize> {
 const PANIC_OCTETS_MAX: usize = 512;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

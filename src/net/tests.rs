@@ -122,14 +122,14 @@ fn id_of(message: &[u8]) -> u16 {
 }
 
 /// A server on a free port of loopback.
-struct Server {
-    address: SocketAddr,
-    streams: Streams,
+pub(super) struct Server {
+    pub address: SocketAddr,
+    pub streams: Streams,
     desk: Arc<TestDesk>,
 }
 
 impl Server {
-    fn start(hosts: usize, limits: StreamLimits) -> Server {
+    pub fn start(hosts: usize, limits: StreamLimits) -> Server {
         let sockets = listen::open("127.0.0.1:0".parse().expect("an address"), 0, 1).expect("sockets");
         let desk = desk(hosts);
         let shown: Arc<dyn Desk> = desk.clone();
@@ -142,17 +142,24 @@ impl Server {
     }
 }
 
-const LIMITS: StreamLimits = StreamLimits { idle: Duration::from_secs(600), connections: 64, per_client: 4 };
+pub(super) const LIMITS: StreamLimits =
+    StreamLimits { idle: Duration::from_secs(600), connections: 64, per_client: 4 };
 
-#[test]
-fn a19_datagrams_are_answered_from_the_address_that_was_asked() {
-    let sockets = listen::open("0.0.0.0:0".parse().expect("an address"), 2, 0).expect("sockets");
+/// Two UDP workers on `listen`.
+pub(super) fn start_udp(listen: &str) -> (SocketAddr, Wake, Vec<udp::Worker>) {
+    let sockets = listen::open(listen.parse().expect("an address"), 2, 0).expect("sockets");
     let desk: Arc<dyn Desk> = desk(0);
     let wake = Wake::new().expect("an eventfd");
     let start = |socket| udp::Worker::start(socket, desk.clone(), wake.clone()).expect("a worker");
-    let workers: Vec<_> = sockets.udp.into_iter().map(start).collect();
+    let workers = sockets.udp.into_iter().map(start).collect();
+    (sockets.address, wake, workers)
+}
+
+#[test]
+fn a19_datagrams_are_answered_from_the_address_that_was_asked() {
+    let (address, wake, workers) = start_udp("0.0.0.0:0");
     for last in 1..20 {
-        let asked = SocketAddr::new(IpAddr::from([127, 0, 0, last]), sockets.address.port());
+        let asked = SocketAddr::new(IpAddr::from([127, 0, 0, last]), address.port());
         let client = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         client.connect(asked).expect("connected");
         client.send(&query(u16::from(last), "ns.example.", RecordType::A)).expect("sent");

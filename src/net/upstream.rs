@@ -1,0 +1,235 @@
+//! What we ask of other servers: SOA polls, NOTIFY, transfers in.
+//!
+//! One small runtime on a thread of its own carries requests out and reports each exactly once,
+//! unless it was cancelled. What is asked and what an answer means is `transfer/`; when and whom to
+//! ask is `replica/`. Here are sockets, repetition over UDP and patience only. A new socket, and so
+//! a new port, belongs to every request (RFC 5452 §9.2).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::runtime;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{AbortHandle, Id, JoinSet, LocalSet};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::env::{Clock, OsRandom, Random};
+use crate::ident::{Attempt, Transport, ZoneId};
+use crate::limits::{
+    MESSAGE_OCTETS_MAX, POLLS_MAX, REQUESTS_WAITING_MAX, TRANSFER_IDLE_MAX, TRANSFERS_IN_MAX, UDP_ANSWER_WAIT,
+};
+use crate::transfer::incoming::{Answer, Ask, AskKind, Exchange, Progress, TransferError};
+
+/// Who is told the end of a request.
+pub type Report = dyn Fn(ZoneId, Attempt, Result<Answer, TransferError>) + Send + Sync;
+
+/// A request over UDP is repeated after this long without an answer.
+const UDP_AGAIN: Duration = Duration::from_secs(1);
+/// The longest that connecting may take.
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+
+/// A handle on the thread that asks; clones are the same.
+#[derive(Clone)]
+pub struct Upstream(Arc<Inner>);
+
+struct Inner {
+    orders: mpsc::Sender<Order>,
+    report: Arc<Report>,
+    stop: watch::Sender<bool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+enum Order {
+    Ask(ZoneId, Attempt, SocketAddr, Box<Ask>),
+    Cancel(ZoneId, Attempt),
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Upstream")
+    }
+}
+
+impl Upstream {
+    /// Starts the thread. `report` is called from it and must not block.
+    pub fn start(report: Arc<Report>, clock: Arc<dyn Clock>) -> io::Result<Upstream> {
+        let (orders, inbox) = mpsc::channel(REQUESTS_WAITING_MAX);
+        let (stop, stopped) = watch::channel(false);
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let told = report.clone();
+        let body = move || LocalSet::new().block_on(&runtime, run(inbox, stopped, told, clock));
+        let thread = std::thread::Builder::new().name("upstream".into()).spawn(body)?;
+        Ok(Upstream(Arc::new(Inner { orders, report, stop, thread: Mutex::new(Some(thread)) })))
+    }
+
+    /// Asks `to`; the end is reported.
+    pub fn ask(&self, zone: ZoneId, attempt: Attempt, to: SocketAddr, ask: Ask) {
+        if self.0.orders.try_send(Order::Ask(zone, attempt, to, Box::new(ask))).is_err() {
+            let busy = "too many requests wait to be sent".to_owned();
+            (self.0.report)(zone, attempt, Err(TransferError::Unreachable(busy)));
+        }
+    }
+
+    /// The end of a request is not wanted any more; late ends are told apart by their attempt.
+    pub fn cancel(&self, zone: ZoneId, attempt: Attempt) {
+        // If there is no room the request simply runs to its end.
+        let _ = self.0.orders.try_send(Order::Cancel(zone, attempt));
+    }
+
+    /// Drops every request and ends the thread.
+    pub fn stop(&self) {
+        self.0.stop.send_replace(true);
+        let thread = self.0.thread.lock().expect("the thread is only taken once").take();
+        // A thread that panicked has said so on its own.
+        let _ = thread.map(JoinHandle::join);
+    }
+}
+
+/// The requests under way.
+struct Running {
+    tasks: JoinSet<Result<Answer, TransferError>>,
+    by_key: HashMap<(ZoneId, Attempt), AbortHandle>,
+    by_task: HashMap<Id, (ZoneId, Attempt)>,
+}
+
+async fn run(
+    mut inbox: mpsc::Receiver<Order>,
+    mut stopped: watch::Receiver<bool>,
+    report: Arc<Report>,
+    clock: Arc<dyn Clock>,
+) {
+    let mut running = Running { tasks: JoinSet::new(), by_key: HashMap::new(), by_task: HashMap::new() };
+    let (polls, transfers) =
+        (Arc::new(Semaphore::new(POLLS_MAX)), Arc::new(Semaphore::new(TRANSFERS_IN_MAX)));
+    loop {
+        tokio::select! {
+            order = inbox.recv() => match order {
+                Some(Order::Ask(zone, attempt, to, ask)) => {
+                    let room = match ask.kind {
+                        AskKind::Soa | AskKind::Notify(_) => polls.clone(),
+                        AskKind::Ixfr | AskKind::Axfr => transfers.clone(),
+                    };
+                    let clock = clock.clone();
+                    let task = running.tasks.spawn_local(async move {
+                        // Fails only if the semaphore is closed, which it never is.
+                        let _permit = room.acquire_owned().await;
+                        carry_out(to, *ask, &*clock).await
+                    });
+                    running.by_task.insert(task.id(), (zone, attempt));
+                    running.by_key.insert((zone, attempt), task);
+                }
+                Some(Order::Cancel(zone, attempt)) => {
+                    if let Some(task) = running.by_key.remove(&(zone, attempt)) {
+                        running.by_task.remove(&task.id());
+                        task.abort();
+                    }
+                }
+                None => return,
+            },
+            Some(ended) = running.tasks.join_next_with_id() => {
+                let (id, result) = match ended {
+                    Ok(ended) => ended,
+                    Err(error) => {
+                        let fault = TransferError::Unreachable(format!("the request failed inside: {error}"));
+                        (error.id(), Err(fault))
+                    }
+                };
+                // A cancelled request is not known any more.
+                if let Some((zone, attempt)) = running.by_task.remove(&id) {
+                    running.by_key.remove(&(zone, attempt));
+                    report(zone, attempt, result);
+                }
+            }
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        }
+    }
+}
+
+async fn carry_out(to: SocketAddr, ask: Ask, clock: &dyn Clock) -> Result<Answer, TransferError> {
+    if ask.transport == Transport::Udp {
+        match over_udp(to, ask.clone(), clock).await? {
+            Answer::TryTcp { .. } => {}
+            answer => return Ok(answer),
+        }
+    }
+    over_tcp(to, Ask { transport: Transport::Tcp, ..ask }, clock).await
+}
+
+async fn over_udp(to: SocketAddr, ask: Ask, clock: &dyn Clock) -> Result<Answer, TransferError> {
+    let any: IpAddr = match to {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).await.map_err(unreachable)?;
+    socket.connect(to).await.map_err(unreachable)?;
+    let mut request = Vec::new();
+    let mut exchange = Exchange::start(ask, message_id(), clock.now(), &mut request);
+    let mut buffer = vec![0; MESSAGE_OCTETS_MAX];
+    let deadline = Instant::now() + UDP_ANSWER_WAIT;
+    while Instant::now() < deadline {
+        socket.send(&request).await.map_err(unreachable)?;
+        let again = deadline.min(Instant::now() + UDP_AGAIN);
+        while let Ok(received) = timeout_at(again, socket.recv(&mut buffer)).await {
+            let length = received.map_err(unreachable)?;
+            if let Progress::Done(answer) = exchange.feed(&buffer[..length], clock.now())? {
+                return Ok(answer);
+            }
+        }
+    }
+    Err(exchange.silent())
+}
+
+async fn over_tcp(to: SocketAddr, ask: Ask, clock: &dyn Clock) -> Result<Answer, TransferError> {
+    let time = ask.limits.time;
+    let mut request = Vec::new();
+    let mut exchange = Exchange::start(ask, message_id(), clock.now(), &mut request);
+    let Ok(connected) = timeout(CONNECT_WAIT, TcpStream::connect(to)).await else {
+        return Err(TransferError::Unreachable("no connection in time".to_owned()));
+    };
+    let mut stream = connected.map_err(unreachable)?;
+    // Prefix and request leave in one write (RFC 7766 §8).
+    let prefix = (request.len() as u16).to_be_bytes();
+    request.splice(0..0, prefix);
+    stream.write_all(&request).await.map_err(unreachable)?;
+    let mut message = Vec::new();
+    let deadline = Instant::now() + time;
+    loop {
+        let patience = deadline.min(Instant::now() + TRANSFER_IDLE_MAX);
+        match timeout_at(patience, read_message(&mut stream, &mut message)).await {
+            Err(_) => return Err(exchange.silent()),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(exchange.closed()),
+            Ok(Err(error)) => return Err(unreachable(error)),
+            Ok(Ok(())) => {}
+        }
+        if let Progress::Done(answer) = exchange.feed(&message, clock.now())? {
+            return Ok(answer);
+        }
+        // A long transfer must not keep the polls of other zones waiting.
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn read_message(stream: &mut TcpStream, message: &mut Vec<u8>) -> io::Result<()> {
+    let length = stream.read_u16().await?;
+    message.resize(usize::from(length), 0);
+    stream.read_exact(message).await.map(drop)
+}
+
+fn unreachable(error: io::Error) -> TransferError {
+    TransferError::Unreachable(error.to_string())
+}
+
+/// An id that a stranger cannot guess.
+fn message_id() -> u16 {
+    OsRandom.next_u64() as u16
+}
+
+#[cfg(test)]
+mod tests;
