@@ -1,6 +1,8 @@
 //! Power goes at every call: what was acknowledged is there, what was under way is there or not.
 
 use super::*;
+use crate::env::Random;
+use crate::env::sim::Fault;
 
 /// A zone's serial and digest, and the floor beside it; `None` for a zone that is not there.
 type Seen = BTreeMap<Name, Option<(Serial, u128)>>;
@@ -124,5 +126,80 @@ fn r07_a_crash_in_the_recovery_from_a_crash_loses_nothing() {
         disk.crash(at);
         let seen = seen(&open(&disk).1);
         assert!(seen == acknowledged || seen == under_way, "power off at call {at} of the opening");
+    }
+}
+
+/// What may be found of each zone: what was acknowledged last, or what was submitted since.
+#[derive(Default)]
+struct Possible(BTreeMap<Name, Vec<Option<(Serial, u128)>>>);
+
+impl Possible {
+    fn submitted(&mut self, zone: &Edited) {
+        let state = Some((zone.live.serial(), zone.live.digest().0));
+        self.0.entry(name(zone.apex)).or_insert_with(|| vec![None]).push(state);
+    }
+
+    fn acknowledged(&mut self, zone: &Edited) {
+        self.0.insert(name(zone.apex), vec![Some((zone.live.serial(), zone.live.digest().0))]);
+    }
+
+    #[track_caller]
+    fn check(&self, recovered: &Recovered, seed: u64) {
+        let seen = seen(recovered);
+        for (apex, states) in &self.0 {
+            let found = seen.get(apex).copied().flatten();
+            assert!(states.contains(&found), "seed {seed}: {apex} is at {found:?}, not one of {states:?}");
+        }
+    }
+}
+
+/// One life of a server: edits, faults that come and go, and at its end the power fails.
+fn live(disk: &SimDisk, zones: &mut [Edited], random: &mut SimRandom, possible: &mut Possible) {
+    let Ok((mut store, _)) = Store::open(Arc::new(disk.clone()), Path::new(DIR), options()) else { return };
+    let mut volatile = store.is_broken();
+    for _ in 0..8 {
+        if random.one_in(3) {
+            disk.mend();
+        }
+        if random.one_in(4) {
+            let fault = if random.one_in(2) { Fault::NoSpace } else { Fault::Io };
+            let at = disk.writes() + random.below(20);
+            if random.one_in(2) { disk.fail_at(at, fault) } else { disk.fail_from(at, fault) }
+        }
+        if store.is_broken() {
+            volatile |= store.heal() != Ok(Healed::Intact);
+        }
+        let zone = &mut zones[[0, 0, 1, 1, 1, 2][random.below(6) as usize]];
+        let delta = zone.edit([random.below(3) as u32, random.below(3) as u32]);
+        possible.submitted(zone);
+        let write = if volatile || random.one_in(4) { zone.full() } else { zone.deltas(vec![delta]) };
+        match store.commit(&[write]) {
+            Ok(receipt) => {
+                assert!(receipt.is_durable());
+                possible.acknowledged(zone);
+            }
+            Err(_) => volatile = true,
+        }
+    }
+}
+
+#[test]
+fn r07_lives_full_of_faults_and_crashes_lose_nothing_acknowledged() {
+    for seed in 0..30 {
+        let mut random = SimRandom::new(seed);
+        let disk = SimDisk::new();
+        let mut zones = [
+            Edited::new("small.example", 3),
+            Edited::new("other.example", 40),
+            Edited::new("large.example", MANY),
+        ];
+        let mut possible = Possible::default();
+        for _ in 0..4 {
+            disk.power_off_at(disk.writes() + 20 + random.below(150));
+            live(&disk, &mut zones, &mut random, &mut possible);
+            disk.mend();
+            disk.crash(random.next_u64());
+            possible.check(&open(&disk).1, seed);
+        }
     }
 }

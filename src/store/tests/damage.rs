@@ -133,8 +133,8 @@ fn damage_anywhere_in_the_database_is_survived() {
     let whole = disk.content(&path).unwrap();
     // Each page in use, at a few places each; the first page holds what redb trusts most.
     let used: Vec<usize> = (0..whole.len()).filter(|&at| whole[at] != 0).collect();
-    let step = (used.len() / 120).max(1);
-    for &at in used.iter().take(80).chain(used.iter().step_by(step)) {
+    let step = (used.len() / 80).max(1);
+    for &at in used.iter().take(60).chain(used.iter().step_by(step)) {
         let disk = disk.copy();
         let mut octets = whole.clone();
         octets[at] ^= 0x41;
