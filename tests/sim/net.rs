@@ -1,0 +1,245 @@
+//! The network between simulated servers: octets that are late, lost, doubled or cut off.
+//!
+//! Datagrams come in any order or not at all. A connection keeps the order of its messages, breaks
+//! in the middle, or falls silent when its link is cut.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bellwether::engine::shard::{Event, Job};
+use bellwether::env::Random;
+use bellwether::ident::{Attempt, Transport, ZoneId};
+use bellwether::limits::{MESSAGE_OCTETS_MAX, TRANSFER_IDLE_MAX, UDP_ANSWER_WAIT};
+use bellwether::serve::{Outcome, serve};
+use bellwether::trace::Silent;
+use bellwether::transfer::condense;
+use bellwether::transfer::incoming::{Answer, Exchange, Progress, TransferError};
+use bellwether::transfer::outgoing::{Outgoing, TransferStart, plan};
+
+use crate::flock::{address, server};
+use crate::queue::Moment;
+use crate::simulation::{Simulation, What};
+
+/// One request that is under way.
+pub struct Asking {
+    client: usize,
+    start: u64,
+    server: usize,
+    zone: ZoneId,
+    attempt: Attempt,
+    exchange: Exchange,
+    transport: Transport,
+    heard: Moment,
+}
+
+/// One transfer that a server sends.
+pub struct Sending {
+    server: usize,
+    start: u64,
+    outgoing: Outgoing,
+}
+
+/// What travels, and how well.
+#[derive(Default)]
+pub struct Net {
+    /// Links that are cut, as pairs in order.
+    pub cuts: BTreeSet<(usize, usize)>,
+    /// Of a hundred datagrams, so many are lost; half as many come twice.
+    pub loss_percent: u64,
+    /// The longest way of a message, in milliseconds.
+    pub delay_max: u64,
+    asking: BTreeMap<u64, Asking>,
+    sending: BTreeMap<u64, Sending>,
+    next: u64,
+}
+
+impl Net {
+    /// A quick network that loses nothing.
+    pub fn new() -> Net {
+        Net { delay_max: 20, ..Net::default() }
+    }
+
+    fn is_cut(&self, one: usize, other: usize) -> bool {
+        self.cuts.contains(&(one.min(other), one.max(other)))
+    }
+}
+
+impl Simulation {
+    /// A shard wants to ask a peer.
+    pub fn ask(&mut self, client: usize, job: Job) {
+        let now = self.nodes[client].now(self.queue.now());
+        let Some(running) = &self.nodes[client].running else { return };
+        let to = server(job.peer);
+        let mut ask = job.ask;
+        let transport = ask.transport;
+        let key = running.world.peers.get(job.peer).and_then(|facts| facts.key.as_ref());
+        ask.key = key.and_then(|key| running.world.keys.find(key.as_ref())).cloned();
+        let mut octets = Vec::new();
+        let exchange = Exchange::start(ask, self.random.next_u64() as u16, now, &mut octets);
+        self.net.next += 1;
+        let number = self.net.next;
+        let start = self.nodes[client].starts;
+        let (zone, attempt, heard) = (job.zone, job.attempt, self.queue.now());
+        let asking = Asking { client, start, server: to, zone, attempt, exchange, transport, heard };
+        self.net.asking.insert(number, asking);
+        let wait = if transport.is_stream() { TRANSFER_IDLE_MAX } else { UDP_ANSWER_WAIT };
+        self.queue.push(wait, What::Silence(number));
+        self.carry(number, client, to, What::Request, &octets);
+    }
+
+    /// The shard does not want the answer any more.
+    pub fn cancel(&mut self, client: usize, zone: ZoneId, attempt: Attempt) {
+        self.net
+            .asking
+            .retain(|_, asking| (asking.client, asking.zone, asking.attempt) != (client, zone, attempt));
+    }
+
+    /// A message sets out. What comes after it on the same connection must wait as long.
+    fn carry(
+        &mut self,
+        number: u64,
+        from: usize,
+        to: usize,
+        arrives: fn(u64, Box<[u8]>) -> What,
+        octets: &[u8],
+    ) -> Duration {
+        let delay = Duration::from_millis(1 + self.random.below(self.net.delay_max.max(1)));
+        let stream = self.net.asking.get(&number).is_some_and(|asking| asking.transport.is_stream());
+        if self.net.is_cut(from, to) || (!stream && self.random.below(100) < self.net.loss_percent) {
+            return delay;
+        }
+        if !stream && self.random.below(200) < self.net.loss_percent {
+            let again = Duration::from_millis(1 + self.random.below(self.net.delay_max.max(1) * 3));
+            self.queue.push(again, arrives(number, octets.into()));
+        }
+        self.queue.push(delay, arrives(number, octets.into()));
+        delay
+    }
+
+    /// A request arrives at a server.
+    pub fn request(&mut self, number: u64, octets: &[u8]) {
+        let Some(asking) = self.net.asking.get(&number) else { return };
+        let (client, to, transport) = (asking.client, asking.server, asking.transport);
+        if self.net.is_cut(client, to) {
+            return;
+        }
+        let now = self.nodes[to].now(self.queue.now());
+        let Some(running) = &mut self.nodes[to].running else {
+            if transport.is_stream() {
+                let gone = TransferError::Unreachable(String::from("connection refused"));
+                self.end(number, Err(gone));
+            }
+            return;
+        };
+        let mut out = vec![0; MESSAGE_OCTETS_MAX];
+        let outcome = serve(
+            octets,
+            address(client),
+            transport,
+            now,
+            &running.world,
+            &mut running.worker,
+            &mut out,
+            &mut Silent,
+        );
+        let seen: Vec<_> = running.worker.observed.drain(..).collect();
+        running.worker.refused.clear();
+        match outcome {
+            Outcome::Drop => {}
+            Outcome::Reply(length) => self.reply(number, client, to, &out[..length]),
+            Outcome::Notify { reply, zone, from, serial, .. } => {
+                self.reply(number, client, to, &out[..reply]);
+                self.tell(to, Event::Notify { zone, from, serial });
+            }
+            Outcome::Transfer(start) => self.transfer(number, to, *start),
+        }
+        for seen in seen {
+            self.tell(to, Event::Observed(seen));
+        }
+    }
+
+    fn reply(&mut self, number: u64, client: usize, from: usize, octets: &[u8]) {
+        self.carry(number, from, client, What::Reply, octets);
+    }
+
+    fn transfer(&mut self, number: u64, from: usize, start: TransferStart) {
+        let Some(running) = &self.nodes[from].running else { return };
+        let history = match start.wants_history() {
+            Some(serial) => running.keeper.reader().history(&start.version, serial).ok().flatten(),
+            None => None,
+        };
+        let outgoing = plan(start, &history.unwrap_or_default(), &mut condense::Cache::new(), &mut Silent);
+        self.net.sending.insert(number, Sending { server: from, start: self.nodes[from].starts, outgoing });
+        self.send_next(number);
+    }
+
+    /// A server sends the next message of a transfer.
+    pub fn send_next(&mut self, number: u64) {
+        let Some(sending) = self.net.sending.get_mut(&number) else { return };
+        let from = sending.server;
+        let alive = self.nodes[from].running.is_some() && self.nodes[from].starts == sending.start;
+        let client = self.net.asking.get(&number).map(|asking| asking.client);
+        let breaks = self.net.loss_percent > 0 && self.random.one_in(12);
+        let Some(client) = client.filter(|_| alive && !breaks) else {
+            self.net.sending.remove(&number);
+            return self.queue.push(Duration::from_millis(1), What::Broken(number));
+        };
+        let now = self.nodes[from].now(self.queue.now());
+        let mut out = vec![0; MESSAGE_OCTETS_MAX];
+        match sending.outgoing.next(now, &mut out).expect("every record fits a message") {
+            Some(length) => {
+                let delay = self.carry(number, from, client, What::Reply, &out[..length]);
+                self.queue.push(delay, What::SendNext(number));
+            }
+            None => {
+                let (zone, peer, serial) =
+                    (sending.outgoing.zone(), sending.outgoing.peer(), sending.outgoing.serial());
+                self.net.sending.remove(&number);
+                if let Some(peer) = peer {
+                    self.tell(from, Event::Delivered(zone, peer, serial));
+                }
+            }
+        }
+    }
+
+    /// A message arrives at the one who asked.
+    pub fn answer(&mut self, number: u64, octets: &[u8]) {
+        let Some(asking) = self.net.asking.get_mut(&number) else { return };
+        if self.net.cuts.contains(&(asking.client.min(asking.server), asking.client.max(asking.server))) {
+            return;
+        }
+        asking.heard = self.queue.now();
+        let now = self.nodes[asking.client].now(self.queue.now());
+        match asking.exchange.feed(octets, now) {
+            Ok(Progress::More) => {}
+            Ok(Progress::Done(answer)) => self.end(number, Ok(answer)),
+            Err(error) => self.end(number, Err(error)),
+        }
+    }
+
+    /// The connection of a request broke.
+    pub fn broken(&mut self, number: u64) {
+        if let Some(asking) = self.net.asking.get(&number) {
+            let error = asking.exchange.closed();
+            self.end(number, Err(error));
+        }
+    }
+
+    /// Nothing may have come for too long.
+    pub fn silence(&mut self, number: u64) {
+        let Some(asking) = self.net.asking.get(&number) else { return };
+        let quiet = self.queue.now().since(asking.heard);
+        if asking.transport.is_stream() && quiet < TRANSFER_IDLE_MAX {
+            return self.queue.push(TRANSFER_IDLE_MAX - quiet, What::Silence(number));
+        }
+        let error = asking.exchange.silent();
+        self.end(number, Err(error));
+    }
+
+    fn end(&mut self, number: u64, result: Result<Answer, TransferError>) {
+        let Some(asking) = self.net.asking.remove(&number) else { return };
+        if self.nodes[asking.client].starts == asking.start {
+            self.tell(asking.client, Event::Answered(asking.zone, asking.attempt, result));
+        }
+    }
+}

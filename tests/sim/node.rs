@@ -1,0 +1,166 @@
+//! One simulated server: a shard, a store on a disk that fails, a world, and clocks of its own.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bellwether::dns::Name;
+use bellwether::engine::reading;
+use bellwether::engine::shard::{Action, Event, FileJob, Shard};
+use bellwether::engine::{Settings, ZoneSetup};
+use bellwether::env::sim::{SimDisk, SimRandom};
+use bellwether::ident::ZoneId;
+use bellwether::serve::{WorkerState, World};
+use bellwether::store::{Options, Store};
+use bellwether::time::{Now, Tick, Wall};
+use bellwether::zone::{Slot, Version};
+
+use crate::flock::{DIGEST_KEY, Plan};
+use crate::keeper::Keeper;
+use crate::queue::Moment;
+
+/// What the wall clocks show at the beginning of a simulation: 2026-01-01.
+const WALL: u64 = 1_767_225_600_000;
+
+/// A server, running or not.
+pub struct Node {
+    /// Its disk.
+    pub disk: SimDisk,
+    /// Zone files, which somebody else's disk keeps.
+    pub files: BTreeMap<PathBuf, Vec<u8>>,
+    /// How often it was started: what was on its way to an earlier start is lost.
+    pub starts: u64,
+    /// The wall clock's error in milliseconds.
+    pub wall_error: i64,
+    /// How often the wall clock jumped.
+    pub jumps: u64,
+    /// The write at which the power fails.
+    pub power_off_at: Option<u64>,
+    /// What only a running server has.
+    pub running: Option<Running>,
+    setups: Vec<ZoneSetup>,
+    blank: World,
+    settings: Settings,
+}
+
+/// What is gone after a crash.
+pub struct Running {
+    /// All zones.
+    pub shard: Shard,
+    /// The store.
+    pub keeper: Keeper,
+    /// What a message meets.
+    pub world: World,
+    /// The worker that handles all messages.
+    pub worker: WorkerState,
+    /// For which tick the shard is to be woken.
+    pub armed: Option<Tick>,
+    /// The moment at which the boot clock showed 0.
+    booted: Moment,
+}
+
+/// What a start found on the disk.
+pub struct Start {
+    /// Configures the zones.
+    pub events: Vec<Event>,
+    /// What each zone was when it was stored.
+    pub recovered: Vec<(ZoneId, Option<Arc<Version>>)>,
+}
+
+impl Node {
+    /// A server that was never started.
+    pub fn new(plan: &Plan, server: usize, seed: u64) -> Node {
+        Node {
+            disk: SimDisk::new(),
+            files: BTreeMap::new(),
+            starts: 0,
+            wall_error: 0,
+            jumps: 0,
+            power_off_at: None,
+            running: None,
+            setups: plan.setups(server),
+            blank: plan.world(server),
+            settings: plan.settings(seed),
+        }
+    }
+
+    /// Starts it. Fails if the store cannot be opened, as on a disk that refuses.
+    pub fn start(&mut self, now: Moment, uptime: u64) -> Result<Start, String> {
+        let mut random = SimRandom::new(self.settings.seed);
+        let options = Options { digest_key_if_new: DIGEST_KEY, ..Options::new(&mut random) };
+        let disk = Arc::new(self.disk.clone());
+        let opened = Store::open(disk, Path::new("/state"), options);
+        let (store, recovered) = opened.map_err(|error| error.to_string())?;
+        self.starts += 1;
+        self.running = Some(Running {
+            shard: Shard::new(Settings { seed: self.settings.seed ^ self.starts, ..self.settings }),
+            keeper: Keeper::new(store),
+            world: self.blank.clone(),
+            worker: WorkerState::default(),
+            armed: None,
+            booted: Moment(now.0 - uptime),
+        });
+        let mut had: BTreeMap<Name, _> =
+            recovered.zones.into_iter().map(|zone| (zone.apex.clone(), zone)).collect();
+        let mut start = Start { events: Vec::new(), recovered: Vec::new() };
+        for setup in &self.setups {
+            let zone = had.remove(&setup.apex);
+            start.recovered.push((setup.id, zone.as_ref().and_then(|zone| zone.version.clone())));
+            start.events.push(Event::Configure(Box::new(setup.clone()), zone.map(Box::new)));
+        }
+        Ok(start)
+    }
+
+    /// Power is gone.
+    pub fn crash(&mut self, seed: u64) {
+        self.running = None;
+        self.power_off_at = None;
+        self.disk.crash(seed);
+    }
+
+    /// Whether the power failed during a write.
+    pub fn lost_power(&self) -> bool {
+        self.power_off_at.is_some_and(|at| self.disk.writes() > at)
+    }
+
+    /// Both clocks; the boot clock of a server that is down does not matter.
+    pub fn now(&self, moment: Moment) -> Now {
+        let booted = self.running.as_ref().map_or(moment, |running| running.booted);
+        let wall = (moment.0 + WALL).saturating_add_signed(self.wall_error);
+        Now { tick: Tick(moment.0 - booted.0), wall: Wall(wall) }
+    }
+
+    /// The moment of a tick.
+    pub fn moment(&self, tick: Tick) -> Moment {
+        let booted = self.running.as_ref().map_or(Moment(0), |running| running.booted);
+        Moment(booted.0.saturating_add(tick.0))
+    }
+
+    /// Tells the shard, and shows what it publishes: first of all, in one swap.
+    pub fn handle(&mut self, moment: Moment, event: Event) -> Vec<Action> {
+        let now = self.now(moment);
+        let Some(running) = &mut self.running else { return Vec::new() };
+        let mut actions = Vec::new();
+        running.shard.handle(now, event, &mut actions);
+        let slots: Vec<(Name, Option<Arc<Slot>>)> = actions
+            .iter()
+            .filter_map(|action| match action {
+                Action::Publish(apex, slot) => Some((apex.clone(), slot.clone())),
+                _ => None,
+            })
+            .collect();
+        running.world.zones = running.world.zones.with(&slots);
+        actions
+    }
+
+    /// Reads a zone file as a worker of the pool would.
+    pub fn read_file(&self, moment: Moment, job: &FileJob) -> Event {
+        let mut sources = |path: &Path| match self.files.get(path) {
+            Some(text) => Ok(Box::new(io::Cursor::new(text.clone())) as Box<dyn Read>),
+            None => Err(io::ErrorKind::NotFound.into()),
+        };
+        let result = reading::read_file(job, &mut sources, DIGEST_KEY, self.now(moment).wall);
+        Event::Read(job.zone, job.attempt, result)
+    }
+}
