@@ -21,6 +21,9 @@ const QUIET_OF_SET: Duration = Duration::from_millis(50);
 const QUIET_IN_PLACE: Duration = Duration::from_millis(200);
 /// How much longer a file that shrank in place is looked at (R08).
 const WAIT_IF_SHRUNK: Duration = Duration::from_secs(2);
+/// How long a file that a writer has open must not have moved to be taken for done: the writer died
+/// unheard, or keeps the file open for good.
+const STALLED: Duration = Duration::from_secs(30);
 /// How long a file may be absent before that is said (R09).
 const ABSENCE: Duration = Duration::from_secs(2);
 
@@ -125,6 +128,8 @@ struct File {
     read: Option<Stamp>,
     /// What stood there when it was last seen.
     seen: Option<Stamp>,
+    /// What a look around found, and which look was the first to find just that.
+    found: Option<(Stamp, Tick)>,
 }
 
 /// The watch over the files of one zone.
@@ -145,6 +150,11 @@ impl Watch {
     /// The files, the zone file first.
     pub fn files(&self) -> impl ExactSizeIterator<Item = &Path> {
         self.files.iter().map(|file| file.path.as_path())
+    }
+
+    /// What stood under the name of the file at this index when it was last seen.
+    pub fn seen(&self, file: usize) -> Option<Stamp> {
+        self.files.get(file).and_then(|file| file.seen)
     }
 
     /// When [`Event::Due`] is wanted.
@@ -182,7 +192,7 @@ impl Watch {
             doubtful |= before.is_none() && file.doubtful;
             self.files.push(match before {
                 Some(before) => before.clone(),
-                None => File { path: file.path.clone(), read: file.stamp, seen: file.stamp },
+                None => File { path: file.path.clone(), read: file.stamp, seen: file.stamp, found: None },
             });
         }
         // Indices may have moved.
@@ -207,7 +217,7 @@ impl Watch {
     fn saw(&mut self, now: Tick, index: usize, sign: Sign, stamp: Option<Stamp>) -> Option<Action> {
         let alone = self.files.len() == 1;
         let file = self.files.get_mut(index)?;
-        let before = std::mem::replace(&mut file.seen, stamp);
+        file.seen = stamp;
         let Some(stamp) = stamp else {
             if !matches!(self.state, State::Absent { .. } | State::Orphaned) {
                 self.state = State::Absent { until: now + ABSENCE };
@@ -217,6 +227,7 @@ impl Watch {
         };
         let as_read = file.read == Some(stamp);
         let in_place = file.read.is_some_and(|read| same_inode(read, stamp));
+        let stalled = sign == Sign::Found && file.has_stalled(now, stamp);
         let orphaned = self.state == State::Orphaned;
         if as_read && matches!(self.state, State::Quiet | State::Absent { .. }) {
             // Our own reading, a touch of other metadata, or an editor that put the file back.
@@ -234,8 +245,7 @@ impl Watch {
         let writer = match sign {
             Sign::Written => Some(index),
             Sign::Placed | Sign::Closed => writer.filter(|&writer| writer != index),
-            // A writer that has not moved since the last look around is taken to be done.
-            Sign::Found => writer.filter(|&writer| writer != index || before != Some(stamp)),
+            Sign::Found => writer.filter(|&writer| writer != index || !stalled),
         };
         let fresh = !in_place && matches!(sign, Sign::Placed | Sign::Closed);
         self.looking = false;
@@ -313,6 +323,17 @@ impl Default for Watch {
 impl File {
     fn is_as_read(&self) -> bool {
         self.read == self.seen
+    }
+
+    /// Whether looks around have found just this for long.
+    fn has_stalled(&mut self, now: Tick, stamp: Stamp) -> bool {
+        match self.found {
+            Some((found, since)) if found == stamp => now.since(since) >= STALLED,
+            _ => {
+                self.found = Some((stamp, now));
+                false
+            }
+        }
     }
 
     /// Whether it lost more than 30 % without becoming another file.

@@ -168,7 +168,7 @@ impl<N: FnMut(Notice)> Lookout<N> {
                 }
                 order = inbox.try_recv().ok();
             }
-            swept.iter().for_each(|directory| self.sweep(directory, Sign::Placed));
+            swept.iter().for_each(|directory| self.sweep(directory));
             while let Some(&(_, zone)) = self.due.first().filter(|&&(due, _)| due <= self.now()) {
                 self.tell(zone, Event::Due);
             }
@@ -303,8 +303,8 @@ impl<N: FnMut(Notice)> Lookout<N> {
         }
     }
 
-    /// Looks at every file of a directory.
-    fn sweep(&mut self, directory: &Path, sign: Sign) {
+    /// Looks for files of a directory that are not what they were: others came under their names.
+    fn sweep(&mut self, directory: &Path) {
         let Some(directory) = self.directories.get(directory) else { return };
         let meanings = directory.names.values().flatten().copied();
         let files: Vec<(ZoneId, usize)> = meanings
@@ -313,7 +313,12 @@ impl<N: FnMut(Notice)> Lookout<N> {
                 Meaning::Directory => None,
             })
             .collect();
-        files.into_iter().for_each(|(zone, file)| self.saw(zone, file, sign));
+        for (id, file) in files {
+            let Some(watch) = self.zones.get(&id).map(|zone| &zone.watch) else { continue };
+            if watch.files().nth(file).is_some_and(|path| stamp(path) != watch.seen(file)) {
+                self.saw(id, file, Sign::Placed);
+            }
+        }
     }
 
     fn look_around(&mut self) {
