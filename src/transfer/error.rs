@@ -103,7 +103,8 @@ pub enum Fault {
     Unreachable,
     /// The peer answered that it will not, or the key does not fit.
     Refused,
-    /// The peer sent what makes no sense.
+    /// The peer sent what makes no sense, or closed the connection before the answer was complete: some do
+    /// that to an IXFR and answer an AXFR.
     Garbage,
     /// The differences are of no use; the whole zone may be.
     IxfrUnusable,
@@ -154,11 +155,12 @@ impl TransferError {
     pub fn fault(&self) -> Fault {
         match self {
             TransferError::Silent(_) => Fault::Silent,
-            TransferError::Unreachable(_) | TransferError::Cut { .. } => Fault::Unreachable,
+            TransferError::Unreachable(_) => Fault::Unreachable,
             TransferError::Rcode(_) | TransferError::NotAuthoritative | TransferError::Key(..) => {
                 Fault::Refused
             }
-            TransferError::NotAReply
+            TransferError::Cut { .. }
+            | TransferError::NotAReply
             | TransferError::WrongId
             | TransferError::WrongOpcode
             | TransferError::WrongQuestion
@@ -191,8 +193,7 @@ impl TransferError {
         match self.fault() {
             Fault::IxfrUnusable | Fault::Garbage => true,
             Fault::Refused => matches!(self, TransferError::Rcode(_)),
-            Fault::Unreachable => matches!(self, TransferError::Cut { .. }),
-            Fault::Silent | Fault::Lower | Fault::Undefined | Fault::TooLarge => false,
+            Fault::Unreachable | Fault::Silent | Fault::Lower | Fault::Undefined | Fault::TooLarge => false,
         }
     }
 

@@ -197,12 +197,27 @@ fn e01_an_ixfr_request_carries_our_soa() {
 }
 
 #[test]
+fn a_peer_that_stops_in_the_middle_is_not_one_that_cannot_be_reached() {
+    let base = version(5, &[]);
+    let mut request = Vec::new();
+    let mut exchange = Exchange::start(ask(AskKind::Ixfr, Some(&base)), 77, NOW, &mut request);
+    assert_eq!(exchange.closed().fault(), Fault::Garbage);
+    assert_eq!(exchange.silent().fault(), Fault::Silent);
+    // A lone newer SOA over TCP, and then nothing: the differences are not to be had.
+    assert!(matches!(exchange.feed(&reply(&request, &[soa("x.", 9)]), NOW), Ok(Progress::More)));
+    for error in [exchange.closed(), exchange.silent()] {
+        assert_eq!((error.fault(), error.is_ixfr_problem()), (Fault::Garbage, true));
+    }
+}
+
+#[test]
 fn e09_what_an_axfr_may_mend() {
     for (error, mends) in [
         (TransferError::Rcode(ResponseCode::NotImp), true),
         (TransferError::Rcode(ResponseCode::FormErr), true),
         (TransferError::Rcode(ResponseCode::ServFail), true),
         (TransferError::Cut { records: 3 }, true),
+        (TransferError::Cut { records: 0 }, true),
         (TransferError::ChainGap { expected: Serial(1), found: Serial(2) }, true),
         (TransferError::ClosingSoaDiffers, true),
         (TransferError::Silent(None), false),
