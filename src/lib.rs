@@ -20,9 +20,14 @@
 //! | L4 | [`config`] | what the operator wrote, and what it means |
 //! | L5 | [`engine`] | how a change becomes public; when a changed zone file is read |
 //! | L6 | [`net`] | sockets, and nothing else |
+//! | L6 | [`control`] | the operator's way in: a unix socket |
+//! | L6 | [`service`] | wires everything together: start, reload, stop |
+//! | L7 | [`cli`] | one file a subcommand |
 
 pub mod answer;
+pub mod cli;
 pub mod config;
+pub mod control;
 pub mod dns;
 pub mod engine;
 pub mod env;
@@ -33,6 +38,7 @@ pub mod policy;
 pub mod reason;
 pub mod replica;
 pub mod serve;
+pub mod service;
 pub mod store;
 pub mod time;
 pub mod trace;

@@ -1,0 +1,119 @@
+//! The engine as the sockets see it, and the network as the engine sees it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use super::wiring::Names;
+use crate::dns::Serial;
+use crate::engine::shard::Event;
+use crate::engine::watch::os::Watcher;
+use crate::engine::{Engine, Job, Log, Outside};
+use crate::ident::{Attempt, PeerId, ZoneId};
+use crate::net::Desk;
+use crate::net::upstream::Upstream;
+use crate::reason::Reason;
+use crate::serve::{Observation, Refusal, World};
+use crate::time::Now;
+use crate::zone::{Delta, Version};
+
+/// What the sockets look at and report to.
+pub(super) struct Front {
+    engine: Engine,
+}
+
+impl Front {
+    pub(super) fn new(engine: Engine) -> Front {
+        Front { engine }
+    }
+}
+
+impl Desk for Front {
+    fn world(&self) -> Guard<Arc<World>> {
+        self.engine.world().load()
+    }
+
+    fn now(&self) -> Now {
+        self.engine.clock().now()
+    }
+
+    fn notified(&self, zone: ZoneId, from: PeerId, serial: Option<Serial>) {
+        self.engine.send(Event::Notify { zone, from, serial });
+    }
+
+    fn observed(&self, seen: Observation) {
+        self.engine.send(Event::Observed(seen));
+    }
+
+    fn delivered(&self, zone: ZoneId, to: PeerId, serial: Serial) {
+        self.engine.send(Event::Delivered(zone, to, serial));
+    }
+
+    fn refused(&self, refusal: Refusal) {
+        tracing::info!(?refusal, "refused");
+    }
+
+    fn history(&self, version: &Version, from: Serial) -> Vec<Arc<Delta>> {
+        match self.engine.reader().history(version, from) {
+            Ok(chain) => chain.unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(zone = %version.apex(), %error, "history cannot be read; the whole zone is sent");
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// Carries requests out: finds the peer's address and key, and hands over.
+pub(super) struct Outward {
+    engine: Engine,
+    upstream: Upstream,
+    watcher: Watcher,
+    addresses: Arc<dyn Fn(PeerId) -> Option<SocketAddr> + Send + Sync>,
+}
+
+impl Outward {
+    pub(super) fn new(
+        engine: Engine,
+        upstream: Upstream,
+        watcher: Watcher,
+        addresses: Arc<dyn Fn(PeerId) -> Option<SocketAddr> + Send + Sync>,
+    ) -> Outward {
+        Outward { engine, upstream, watcher, addresses }
+    }
+}
+
+impl Outside for Outward {
+    fn ask(&self, mut job: Job) {
+        let world = self.engine.world().load();
+        let key = world.peers.get(job.peer).and_then(|peer| peer.key.as_ref());
+        job.ask.key = key.and_then(|name| world.keys.find(name.as_ref())).cloned();
+        // A peer that a reload took away is asked no more; its zone was told of other primaries.
+        if let Some(to) = (self.addresses)(job.peer) {
+            self.upstream.ask(job.zone, job.attempt, to, job.ask);
+        }
+    }
+
+    fn cancel(&self, zone: ZoneId, attempt: Attempt) {
+        self.upstream.cancel(zone, attempt);
+    }
+
+    fn watch(&self, zone: ZoneId, files: Vec<PathBuf>) {
+        self.watcher.watch(zone, files);
+    }
+}
+
+/// Log lines of the engine, with names for handles.
+pub(super) fn log(names: Names) -> Log {
+    Arc::new(move |zone: ZoneId, reason: Reason, text: &str| {
+        let (zone, code) = (names.zone(zone), reason.code());
+        match reason {
+            Reason::FileWarning | Reason::PeerSilent | Reason::PeerUnreachable => {
+                tracing::warn!(zone, code, "{text}");
+            }
+            _ => tracing::error!(zone, code, "{text}"),
+        }
+    })
+}

@@ -1,0 +1,212 @@
+//! From what was configured to what the engine and the workers take.
+//!
+//! Handles are given to names when they first appear and stay the same through every reload.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, RwLock};
+
+use crate::config::{self, Config, MinimalAny, PeerIndex};
+use crate::dns::Name;
+use crate::dns::tsig::{Algorithm, Key, Keyring};
+use crate::engine::{Book, Role, ZoneSetup};
+use crate::ident::{PeerId, ZoneId};
+use crate::policy::{PeerFacts, Peers, Rule, RuleBook, RuleSet, Who, ZoneRules};
+use crate::serve::{self, ServerFacts};
+
+/// Names by handle, for log lines and replies.
+#[derive(Clone, Default)]
+pub(super) struct Names(Arc<RwLock<Listed>>);
+
+#[derive(Default)]
+struct Listed {
+    zones: Vec<Name>,
+    peers: Vec<(String, SocketAddr)>,
+}
+
+impl Names {
+    /// The apex of a zone.
+    pub(super) fn zone(&self, id: ZoneId) -> String {
+        let names = self.0.read().expect("no thread panics with the names");
+        names.zones.get(id.0 as usize).map_or_else(|| String::from("?"), Name::to_string)
+    }
+
+    /// The configured name of a peer.
+    pub(super) fn peer(&self, id: PeerId) -> String {
+        let names = self.0.read().expect("no thread panics with the names");
+        names.peers.get(id.0 as usize).map_or_else(|| String::from("?"), |(name, _)| name.clone())
+    }
+}
+
+/// The handles given out so far.
+#[derive(Default)]
+pub(super) struct Handles {
+    zones: HashMap<Name, ZoneId>,
+    peers: HashMap<String, PeerId>,
+    names: Names,
+}
+
+impl Handles {
+    /// Names by handle; follows later reloads.
+    pub(super) fn names(&self) -> Names {
+        self.names.clone()
+    }
+
+    /// The handles of the zones of a config that was wired.
+    pub(super) fn zone_ids(&self, config: &Config) -> Vec<ZoneId> {
+        config.zones.iter().filter_map(|zone| self.zones.get(&zone.name).copied()).collect()
+    }
+
+    fn zone(&mut self, name: &Name) -> ZoneId {
+        *self.zones.entry(name.clone()).or_insert_with(|| {
+            let mut names = self.names.0.write().expect("no thread panics with the names");
+            names.zones.push(name.clone());
+            ZoneId(names.zones.len() as u32 - 1)
+        })
+    }
+
+    /// Where a peer is to be reached; follows later reloads.
+    pub(super) fn addresses(&self) -> Arc<dyn Fn(PeerId) -> Option<SocketAddr> + Send + Sync> {
+        let names = self.names.clone();
+        Arc::new(move |peer| {
+            let names = names.0.read().expect("no thread panics with the names");
+            names.peers.get(peer.0 as usize).map(|(_, address)| *address)
+        })
+    }
+
+    fn peer(&mut self, config: &Config, index: PeerIndex) -> PeerId {
+        let config::Peer { name, address, .. } = config.peer(index);
+        let mut names = self.names.0.write().expect("no thread panics with the names");
+        let next = PeerId(names.peers.len() as u32);
+        let id = *self.peers.entry(name.clone()).or_insert(next);
+        if id == next {
+            names.peers.push((name.clone(), *address));
+        } else {
+            names.peers[id.0 as usize].1 = *address;
+        }
+        id
+    }
+}
+
+/// Everything in the world but the zones.
+pub(super) fn book(config: &Config, handles: &mut Handles) -> Book {
+    let peers = (0..config.peers.len()).map(PeerIndex).map(|index| {
+        let peer = config.peer(index);
+        PeerFacts {
+            id: handles.peer(config, index),
+            name: peer.name.clone(),
+            addresses: vec![peer.address.ip()],
+            key: peer.key.clone(),
+            require_address: peer.require_address,
+        }
+    });
+    let peers = Peers::new(peers.collect());
+    let keys: Keyring = config
+        .keys
+        .iter()
+        .map(|key| {
+            let algorithm: Algorithm =
+                key.algorithm.parse().expect("the config takes only algorithms that we have");
+            Arc::new(Key::new(key.name.clone(), algorithm, &key.secret))
+        })
+        .collect();
+    let rules: Vec<_> = config
+        .zones
+        .iter()
+        .map(|zone| {
+            let rules = zone_rules(config, handles, zone);
+            (handles.zone(&zone.name), Arc::new(rules))
+        })
+        .collect();
+    Book {
+        rules: Arc::new(RuleBook::new(rules)),
+        peers: Arc::new(peers),
+        keys: Arc::new(keys),
+        facts: Arc::new(facts(&config.server)),
+    }
+}
+
+fn facts(server: &config::Server) -> ServerFacts {
+    ServerFacts {
+        version: server.version.clone(),
+        identity: server.identity.clone(),
+        nsid: server.nsid.clone().map(String::into_bytes),
+        udp_payload_max: server.udp_payload_max,
+        minimal_any: match server.minimal_any {
+            MinimalAny::Always => serve::MinimalAny::Always,
+            MinimalAny::Udp => serve::MinimalAny::Udp,
+        },
+    }
+}
+
+fn zone_rules(config: &Config, handles: &mut Handles, zone: &config::Zone) -> ZoneRules {
+    let primaries = match &zone.role {
+        config::Role::Primary(_) => Vec::new(),
+        config::Role::Secondary(secondary) => secondary.primaries.clone(),
+    };
+    ZoneRules {
+        transfer: rule_set(config, handles, &zone.transfer),
+        query: zone.query.as_ref().map_or_else(RuleSet::any, |rules| rule_set(config, handles, rules)),
+        notify_from: primaries.into_iter().map(|index| handles.peer(config, index)).collect(),
+    }
+}
+
+fn rule_set(config: &Config, handles: &mut Handles, rules: &[config::Rule]) -> RuleSet {
+    let rule = |rule: &config::Rule| Rule {
+        who: match &rule.who {
+            config::Who::Any => Who::Any,
+            config::Who::Net(net) => Who::Net(*net),
+            config::Who::Key(name) => Who::Key(name.clone()),
+            config::Who::Peer(index) => Who::Peer(handles.peer(config, *index)),
+        },
+        text: rule.text.clone(),
+    };
+    RuleSet::new(rules.iter().map(rule).collect())
+}
+
+/// The zones as the engine takes them.
+pub(super) fn zones(config: &Config, handles: &mut Handles) -> Vec<ZoneSetup> {
+    let setup = |zone: &config::Zone| ZoneSetup {
+        id: handles.zone(&zone.name),
+        apex: zone.name.clone(),
+        role: match &zone.role {
+            config::Role::Primary(primary) => Role::Primary {
+                file: primary.file.clone(),
+                serial: primary.serial,
+                cold_start: primary.cold_start_bad_file,
+            },
+            config::Role::Secondary(secondary) => Role::Secondary {
+                primaries: secondary.primaries.iter().map(|index| handles.peer(config, *index)).collect(),
+                ixfr: secondary.ixfr,
+                lower_serial: secondary.lower_serial,
+                limits: (secondary.transfer_octets_max, secondary.transfer_records_max),
+            },
+        },
+        notify: zone.notify.iter().map(|index| handles.peer(config, *index)).collect(),
+        guard: zone.guard,
+    };
+    config.zones.iter().map(setup).collect()
+}
+
+/// Whether a reload can carry the change: what sockets and threads depend on needs a restart, and
+/// says so instead of doing nothing.
+pub(super) fn same_process(old: &Config, new: &Config) -> Result<(), String> {
+    let changed: Vec<&str> = [
+        ("server.listen", old.server.listen != new.server.listen),
+        ("server.state_dir", old.server.state_dir != new.server.state_dir),
+        ("server.workers", old.server.workers != new.server.workers),
+        ("server.durability", old.server.durability != new.server.durability),
+        ("server.history_octets_max", old.server.history_octets_max != new.server.history_octets_max),
+        ("server.tcp_idle", old.server.tcp_idle != new.server.tcp_idle),
+        ("server.tcp_connections", old.server.tcp_connections != new.server.tcp_connections),
+        ("control.socket", old.control != new.control),
+        ("timers", old.timers != new.timers),
+    ]
+    .into_iter()
+    .filter_map(|(key, changed)| changed.then_some(key))
+    .collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{} changed: that needs a restart; nothing was reloaded", changed.join(", ")))
+}
