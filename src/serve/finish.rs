@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::transfer::Granted;
 use super::{Ending, Message, Outcome, Refusal, Then, WorkerState};
 use crate::dns::edns::{OPT_OCTETS_MIN, Opt, OptOption, code};
-use crate::dns::message::{BadRequest, Compression, Header, Question, Writer};
+use crate::dns::message::{BadRequest, Compression, Header, Writer};
 use crate::dns::tsig::{Fault, Signer};
 use crate::dns::{Name, NameRef, OpCode, RecordType, ResponseCode};
 use crate::ident::Transport;
@@ -31,19 +31,20 @@ pub(super) fn begin<'b>(message: &Message<'_>, tsig_octets: usize, out: &'b mut 
         // A09, A10: neither more than the client takes nor more than we dare to send.
         (Transport::Udp, Some(edns)) => edns.payload().min(usize::from(facts.udp_payload_max)),
     };
-    let mut writer = Writer::reply(out, limit, &request.header, request.question);
+    // D06: what is transferred keeps its case.
+    let compression = match request.question {
+        Some(question) if is_transfer(question.qtype) => Compression::ExactCase,
+        _ => Compression::IgnoreCase,
+    };
+    let mut writer =
+        Writer::reply(out, limit, &request.header, request.question).with_compression(compression);
     writer.reserve(tsig_octets);
     if let Some(edns) = &request.edns {
         let nsid = facts.nsid.as_ref().filter(|_| edns.option(code::NSID).is_some());
         let expire = edns.option(code::EXPIRE).map_or(0, |_| EXPIRE_OCTETS);
         writer.reserve_opt(OPT_OCTETS_MIN + expire + nsid.map_or(0, |nsid| OPTION_OCTETS + nsid.len()));
     }
-    let is_transfer = |question: &Question<'_>| is_transfer(question.qtype);
-    match request.question.filter(is_transfer) {
-        // D06: what is transferred keeps its case.
-        Some(_) => writer.with_compression(Compression::ExactCase),
-        None => writer,
-    }
+    writer
 }
 
 /// Writes what stands at the end of the message: rcode and OPT. Says how long it is.

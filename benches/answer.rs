@@ -1,0 +1,142 @@
+//! What one query costs in user code, from the octets of the request to those of the reply, without
+//! sockets. `cargo bench --bench answer [-- NAMES]`; about ten seconds with the default million.
+//!
+//! Queries come in batches of 64 pass by pass, as the UDP workers take them.
+
+use std::hint::black_box;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bellwether::dns::edns::Opt;
+use bellwether::dns::message::{Question, Writer};
+use bellwether::dns::rdata::{self, Token};
+use bellwether::dns::{Class, Name, NameRef, OpCode, RecordRef, RecordType};
+use bellwether::ident::{Transport, ZoneId};
+use bellwether::policy::{RuleBook, RuleSet, ZoneRules};
+use bellwether::serve::{Outcome, WorkerState, World, look_ahead, serve};
+use bellwether::time::{Now, Tick, Wall};
+use bellwether::trace::Silent;
+use bellwether::zone::{Builder, DigestKey, Lease, Pass, Slot, SlotState, Source, Version, ZoneSet};
+
+const BATCH: usize = 64;
+const QUERIES: usize = 1 << 19;
+/// Few enough that the requests themselves stay in the cache, as those of a batch do.
+const REQUESTS: usize = 1 << 12;
+const NOW: Now = Now { tick: Tick(1_000), wall: Wall(1_700_000_000_000) };
+
+fn main() {
+    let names = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(1_000_000);
+    println!("{:>9} {:>24} {:>10} {:>12}", "names", "query", "CPU ns", "octets/reply");
+    for names in [1_000, names] {
+        let world = world(names);
+        for (what, make) in QUESTIONS {
+            let requests: Vec<Vec<u8>> = (0..REQUESTS).map(|at| make(scatter(at, names))).collect();
+            let (nanos, octets) = run(&world, &requests);
+            println!("{names:>9} {what:>24} {nanos:>10.0} {octets:>12}");
+        }
+    }
+}
+
+/// What is asked, and how to ask the n-th of it.
+type Case = (&'static str, fn(u64) -> Vec<u8>);
+
+const QUESTIONS: [Case; 5] = [
+    ("A, exists, EDNS", |n| request(&format!("h{n}.example.com."), RecordType::A, true)),
+    ("A, exists, plain", |n| request(&format!("h{n}.example.com."), RecordType::A, false)),
+    ("AAAA, no data, EDNS", |n| request(&format!("h{n}.example.com."), RecordType::AAAA, true)),
+    ("A, no name, EDNS", |n| request(&format!("n{n}.example.com."), RecordType::A, true)),
+    ("A, delegated, EDNS", |n| request(&format!("www.d{n}.example.com."), RecordType::A, true)),
+];
+
+/// A number below `names` that wanders over all of them.
+fn scatter(at: usize, names: u64) -> u64 {
+    (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) % names
+}
+
+fn request(qname: &str, qtype: RecordType, with_edns: bool) -> Vec<u8> {
+    let mut buffer = vec![0; 512];
+    let qname = Name::parse(qname).expect("a name");
+    let question = Question { name: qname.as_ref(), qtype, qclass: Class::IN };
+    let mut writer = Writer::request(&mut buffer, 7, OpCode::Query, question);
+    if with_edns {
+        writer.opt(&Opt { udp_size: 1232, do_bit: false, options: &[] }).expect("room");
+    }
+    let length = writer.finish();
+    buffer.truncate(length);
+    buffer
+}
+
+/// A zone with as many hosts and as many delegations with one server and its glue.
+fn version(names: u64) -> Version {
+    let apex = Name::parse("example.com.").expect("a name");
+    let mut builder = Builder::new(apex.as_ref(), DigestKey([7; 16]), Source::File);
+    let mut push = |owner: &str, rtype: RecordType, text: &str| {
+        let owner = Name::parse(owner).expect("a name");
+        let tokens: Vec<Token<'_>> =
+            text.split(' ').map(|word| Token { text: word.as_bytes(), quoted: false }).collect();
+        let mut data = Vec::new();
+        rdata::from_text(rtype, &tokens, NameRef::ROOT, &mut data).expect("RDATA");
+        let record = RecordRef { owner: owner.as_ref(), rtype, ttl: 3600, rdata: &data };
+        builder.push(record).expect("in the zone");
+    };
+    push("example.com.", RecordType::SOA, "ns1.example.com. hostmaster.example.com. 1 7200 900 1209600 300");
+    push("example.com.", RecordType::NS, "ns1.example.com.");
+    push("ns1.example.com.", RecordType::A, "192.0.2.1");
+    for n in 0..names {
+        push(&format!("h{n}.example.com."), RecordType::A, "192.0.2.2");
+        push(&format!("d{n}.example.com."), RecordType::NS, &format!("ns.d{n}.example.com."));
+        push(&format!("ns.d{n}.example.com."), RecordType::A, "192.0.2.3");
+    }
+    builder.finish().expect("a zone").version
+}
+
+fn world(names: u64) -> World {
+    let apex = Name::parse("example.com.").expect("a name");
+    let state = SlotState::Serving { version: Arc::new(version(names)), lease: Lease::forever() };
+    let slot = Arc::new(Slot { id: ZoneId(0), apex: apex.clone(), state });
+    let rules = ZoneRules { query: RuleSet::any(), ..ZoneRules::default() };
+    World {
+        zones: ZoneSet::new(DigestKey([9; 16])).with(&[(apex, Some(slot))]),
+        rules: Arc::new(RuleBook::new([(ZoneId(0), Arc::new(rules))])),
+        peers: Arc::default(),
+        keys: Arc::default(),
+        facts: Arc::default(),
+    }
+}
+
+/// Nanoseconds of CPU that this thread has had: on a shared machine wall time says little.
+fn cpu_nanos() -> u64 {
+    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    schedstat.split(' ').next().and_then(|nanos| nanos.parse().ok()).expect("a number")
+}
+
+/// Nanoseconds of CPU a query, best of three runs, and octets of the last reply.
+fn run(world: &World, requests: &[Vec<u8>]) -> (f64, usize) {
+    let from: SocketAddr = "127.0.0.1:5353".parse().expect("an address");
+    let mut worker = WorkerState::new();
+    let mut out = [0; 1232];
+    let mut octets = 0;
+    let mut best = f64::MAX;
+    for _ in 0..3 {
+        let start = cpu_nanos();
+        let mut done = 0;
+        while done < QUERIES {
+            for batch in requests.chunks_exact(BATCH) {
+                let mut ahead: [_; BATCH] = std::array::from_fn(|at| look_ahead(&batch[at], world, NOW.tick));
+                for pass in Pass::ALL {
+                    ahead.iter_mut().for_each(|ahead| ahead.touch(pass));
+                }
+                for request in batch {
+                    let outcome =
+                        serve(request, from, Transport::Udp, NOW, world, &mut worker, &mut out, &mut Silent);
+                    if let Outcome::Reply(length) = black_box(outcome) {
+                        octets = length;
+                    }
+                }
+            }
+            done += requests.len();
+        }
+        best = best.min((cpu_nanos() - start) as f64 / done as f64);
+    }
+    (best, octets)
+}
