@@ -176,6 +176,49 @@ fn a19_datagrams_are_answered_from_the_address_that_was_asked() {
 }
 
 #[test]
+fn whole_batches_are_answered() {
+    const QUERIES: u16 = 150;
+    let mut sockets = listen::open("127.0.0.1:0".parse().expect("an address"), 1, 0).expect("sockets");
+    let client = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    client.connect(sockets.address).expect("connected");
+    for id in 0..QUERIES {
+        let owner = if id % 2 == 0 { "host-1.example." } else { "none.example." };
+        client.send(&query(id, owner, RecordType::A)).expect("sent");
+    }
+    // All of them wait before the worker takes the first batch.
+    let wake = Wake::new().expect("an eventfd");
+    let socket = sockets.udp.pop().expect("one socket");
+    let worker = udp::Worker::start(socket, desk(100), wake.clone()).expect("a worker");
+    let mut reply = [0; 512];
+    for id in 0..QUERIES {
+        let length = client.recv(&mut reply).expect("a reply");
+        let header = Header::read(&reply[..length]).expect("a header");
+        assert_eq!((header.id, header.rcode()), (id, if id % 2 == 0 { 0 } else { 3 }));
+    }
+    wake.ring();
+    worker.join();
+}
+
+#[test]
+fn r30_a_reply_that_is_too_long_for_the_interface_goes_again_with_tc() {
+    let owner = name("example.");
+    let mut octets = query(5, "example.", RecordType::TXT);
+    let question = octets.len();
+    let header = Header::read(&octets).expect("a header");
+    assert_eq!(udp::shorten(&mut octets), None);
+    let mut octets = vec![0; 512];
+    let asked = Question { name: owner.as_ref(), qtype: RecordType::TXT, qclass: Class::IN };
+    let mut writer = Writer::reply(&mut octets, 512, &header, Some(asked));
+    let record = RecordRef { owner: owner.as_ref(), rtype: RecordType::TXT, ttl: 1, rdata: b"\x03abc" };
+    writer.record(Section::Answer, record).expect("it fits");
+    let length = writer.finish();
+    assert_eq!(udp::shorten(&mut octets[..length]), Some(question));
+    let reader = Reader::new(&octets[..question]).expect("a message");
+    assert!(reader.header().is_truncated());
+    assert_eq!(reader.header().counts, [1, 0, 0, 0]);
+}
+
+#[test]
 fn a13_queries_in_one_write_are_all_answered() {
     let server = Server::start(0, LIMITS);
     let mut stream = server.connect();
