@@ -1,7 +1,8 @@
 //! The exact difference between two versions.
 //!
 //! Identity is that of R15: owner as written, type, TTL and RDATA octets, so a change of TTL or of
-//! case alone is a difference too. Pages that both versions share are skipped.
+//! case alone is a difference too. Pages that both versions share are skipped, and so are pages of
+//! equal octets: a zone file that was read again gives mostly those.
 
 use std::cmp::Ordering;
 
@@ -21,8 +22,11 @@ pub fn diff(old: &Version, new: &Version) -> Option<Delta> {
     };
     match old.tree.differing(&new.tree).filter(|_| old.key == new.key) {
         Some(indexes) => indexes.into_iter().for_each(|index| {
-            found.in_old(Page(old.tree.page(index)));
-            found.in_new(Page(new.tree.page(index)));
+            let (before, after) = (old.tree.page(index), new.tree.page(index));
+            if !found.raw || before != after {
+                found.in_old(Page(before));
+                found.in_new(Page(after));
+            }
         }),
         None => {
             old.tree.pages().for_each(|page| found.in_old(Page(page)));
@@ -44,7 +48,7 @@ pub fn diff(old: &Version, new: &Version) -> Option<Delta> {
 struct Differences<'v> {
     old: &'v Version,
     new: &'v Version,
-    /// Whether equal octets of two entries mean equal records.
+    /// Whether equal octets of two pages or entries mean equal records.
     raw: bool,
     removed: Records,
     added: Records,

@@ -14,7 +14,7 @@ use super::change::Delta;
 use super::digest::Digest;
 use super::draft::{EntryDraft, PageWriter, SetDraft, TreeWriter, own_spelling};
 use super::page::{CUT, DNAME, Entry, Page, Stored, hash, tag};
-use super::tree::{Tree, bits_for, page_index, wants_regrowing};
+use super::tree::{Tree, bits_for, wants_regrowing};
 use super::version::{Version, count_labels};
 use crate::dns::soa::{self, Soa};
 use crate::dns::{Name, RecordRef, RecordType, Records, Serial, rdata};
@@ -286,7 +286,9 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
         let mut writer = PageWriter::default();
         let mut cut_depths = self.base.cut_depths;
         let mut changes = Vec::with_capacity(self.pages.len());
-        for (index, slots) in &self.pages {
+        for (index, slots) in &mut self.pages {
+            // As the builder orders them, so that equal content gives equal octets.
+            slots.sort_by_cached_key(|slot| hash(&self.base.key, slot.labels()));
             for slot in slots {
                 match &slot.content {
                     Content::Kept(entry) => writer.copy(slot.tag, *entry),
@@ -320,7 +322,7 @@ fn regrow(base: &Version, tree: &Tree<u8>, names: u64) -> (Tree<u8>, u128) {
     let bits = bits_for(names);
     let entries = tree.pages().flat_map(|page| Page(page).entries());
     let mut entries: Vec<_> = entries.map(|entry| (hash(&base.key, entry.labels()), entry)).collect();
-    entries.sort_by_key(|(hash, _)| page_index(*hash, bits));
+    entries.sort_by_key(|(hash, _)| *hash);
     let mut writer = TreeWriter::new(bits);
     let mut cut_depths = 0;
     for (hash, entry) in entries {

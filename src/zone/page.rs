@@ -6,11 +6,12 @@
 //! RRset   type u16, flags u8, TTL u32, records varint, octets varint, records
 //! record  [TTL u32 if OWN_TTL] [owner wire if OWN_OWNER] length varint, RDATA
 //! ```
-//! Numbers in entries are big-endian; varints are LEB128. A tag is 16 bits of the name's hash, so
-//! that a lookup compares one name only. RRsets ascend by type, their records are in canonical
-//! order. An RRset whose records differ in TTL or in the spelling of the owner, as a transfer may
-//! bring (R14), says so in its flags, and each record carries its own. `draft` writes pages; they
-//! never come from outside, so a page that does not parse is our own bug.
+//! Entries stand in the order of their hashes. Numbers in them are big-endian; varints are LEB128.
+//! A tag is 16 bits of the name's hash, so that a lookup compares one name only. RRsets ascend by
+//! type, their records are in canonical order. An RRset whose records differ in TTL or in the
+//! spelling of the owner, as a transfer may bring (R14), says so in its flags, and each record
+//! carries its own. `draft` writes pages; they never come from outside, so a page that does not
+//! parse is our own bug.
 
 use std::hash::Hasher;
 use std::hint::black_box;
@@ -41,6 +42,7 @@ pub(super) const OWN_OWNER: u8 = 2;
 
 /// The hash of a name, from its labels below the apex. Case does not matter; the key keeps
 /// registrants from choosing names that meet in one page.
+#[inline]
 pub(super) fn hash(key: &DigestKey, labels: &[u8]) -> u64 {
     let mut hasher = SipHasher13::new_with_key(&key.0);
     // Length octets are at most 63, below every ASCII letter.
@@ -70,10 +72,12 @@ pub(super) struct Page<'v>(pub(super) &'v [u8]);
 
 impl<'v> Page<'v> {
     /// How many names it holds.
+    #[inline]
     pub(super) fn len(self) -> usize {
         usize::from(u16::from_le_bytes([self.0[0], self.0[1]]))
     }
 
+    #[inline]
     fn tags(self) -> &'v [[u8; 2]] {
         let octets = &self.0[HEADER..HEADER + 2 * self.len()];
         octets.as_chunks().0
@@ -85,6 +89,7 @@ impl<'v> Page<'v> {
     }
 
     /// Where the entry at `at` begins.
+    #[inline]
     fn offset(self, at: usize) -> usize {
         let offsets = &self.0[HEADER + 2 * self.len()..];
         match self.0[2] {
@@ -97,12 +102,14 @@ impl<'v> Page<'v> {
     }
 
     /// The entry at `at`.
+    #[inline]
     pub(super) fn entry(self, at: usize) -> Entry<'v> {
         let end = if at + 1 < self.len() { self.offset(at + 1) } else { self.0.len() };
         Entry(&self.0[self.offset(at)..end])
     }
 
     /// The entry of a name, given by its labels below the apex in any case, at `from` or later.
+    #[inline]
     pub(super) fn find(self, tag: u16, labels: &[u8], mut from: usize) -> Option<Entry<'v>> {
         while let Some(at) = self.next_with(tag, from) {
             let entry = self.entry(at);
@@ -115,6 +122,7 @@ impl<'v> Page<'v> {
     }
 
     /// The first entry at `from` or later with this tag.
+    #[inline]
     pub(super) fn next_with(self, tag: u16, from: usize) -> Option<usize> {
         let tag = tag.to_le_bytes();
         let (octets, _) = self.0[HEADER..].as_chunks::<2>();
@@ -153,16 +161,19 @@ pub(super) struct Entry<'v>(pub(super) &'v [u8]);
 
 impl<'v> Entry<'v> {
     /// The labels below the apex as first spelled, without a final zero.
+    #[inline]
     pub(super) fn labels(self) -> &'v [u8] {
         &self.0[1..1 + usize::from(self.0[0])]
     }
 
     /// [`CUT`], [`DNAME`], [`WILDCARD`].
+    #[inline]
     pub(super) fn flags(self) -> u8 {
         self.0[1 + usize::from(self.0[0])]
     }
 
     /// What follows the flags: children, the number of RRsets, the RRsets.
+    #[inline]
     pub(super) fn cursor(self) -> Cursor<'v> {
         Cursor { octets: self.0, at: 2 + usize::from(self.0[0]) }
     }
@@ -266,17 +277,20 @@ pub(super) struct Cursor<'v> {
 }
 
 impl<'v> Cursor<'v> {
+    #[inline]
     fn take(&mut self, length: usize) -> &'v [u8] {
         let taken = &self.octets[self.at..self.at + length];
         self.at += length;
         taken
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self) -> [u8; N] {
         *self.take(N).first_chunk().expect("the slice is as long as was asked")
     }
 
     /// A number.
+    #[inline]
     pub(super) fn varint(&mut self) -> u64 {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
@@ -296,6 +310,7 @@ impl<'v> Cursor<'v> {
     }
 
     /// The start of the RRset that begins here and the octets of its records, which follow.
+    #[inline]
     pub(super) fn set_head(&mut self) -> (SetHead, usize) {
         let rtype = RecordType(u16::from_be_bytes(self.array()));
         let [flags] = self.array();
@@ -305,6 +320,7 @@ impl<'v> Cursor<'v> {
     }
 
     /// The record that begins here, in an RRset with this head.
+    #[inline]
     pub(super) fn record(&mut self, head: &SetHead) -> Stored<'v> {
         let ttl = if head.flags & OWN_TTL == 0 { head.ttl } else { u32::from_be_bytes(self.array()) };
         let owner = (head.flags & OWN_OWNER != 0).then(|| {

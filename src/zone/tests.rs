@@ -272,6 +272,13 @@ fn an_edit_copies_only_the_pages_that_it_touches() {
     let touched = base.tree.differing(&after.tree).unwrap();
     assert!(base.tree.page_count() > 100 && touched.len() <= 2, "{touched:?}");
     assert_eq!(diff(&base, &after).unwrap().removed.len(), 2);
+    let (back, _) = edit(
+        &after,
+        &records("example 3600 SOA 2\nn77.example 60 A 78"),
+        &records("example 3600 SOA 1\nn77.example 60 A 77"),
+    )
+    .unwrap();
+    assert!(back.tree.pages().eq(base.tree.pages()), "equal content gives equal octets");
     let again = reserial(&after, Serial(9));
     assert_eq!((again.serial(), again.record_count()), (Serial(9), after.record_count()));
     assert_eq!(after.tree.differing(&again.tree).unwrap().len(), 1);
