@@ -49,9 +49,10 @@ pub fn from_file(
         // Only the serial moved (E13).
         return Ok(changed(live, zone::reserial(live, file), false));
     };
-    drop(delta);
+    // The live version with the difference shares all other pages, in memory and in the next diff.
+    let after = zone::apply(live, &delta).unwrap_or(at_live);
     let Chosen { serial, ours } = serial::choose(policy, file, live.serial(), wall)?;
-    Ok(changed(live, zone::reserial(&at_live, serial), ours))
+    Ok(changed(live, zone::reserial(&after, serial), ours))
 }
 
 fn first(floor: Option<Serial>, read: Version, policy: SerialPolicy, wall: Wall) -> Result<Intake, Reason> {
