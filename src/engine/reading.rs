@@ -3,6 +3,7 @@
 //! Runs in the worker pool, or inline in the simulator: the files come through [`Sources`], the
 //! history through a closure.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::intake::{self, Intake};
@@ -26,14 +27,15 @@ pub fn read_file(
     let loaded = text::load(sources, &job.file, &job.apex, key).map_err(|error| FileFault {
         reason: error.diagnostics.first().map_or(Reason::FileBroken, |first| first.reason),
         text: error.render(Paint::Plain),
-        hash: Some(error.hash),
+        files: paths(&error.files),
     })?;
+    let files = paths(&loaded.files);
     let file = job.file.display();
     if job.rejected == Some(loaded.hash) {
         let text = format!(
             "{file} is ahead of what is served and held back by a rollback: edit it, or `zone reload --force`"
         );
-        return Err(FileFault { reason: Reason::FileHeld, text, hash: Some(loaded.hash) });
+        return Err(FileFault { reason: Reason::FileHeld, text, files });
     }
     let in_file = loaded.version.serial();
     let published = job.live.as_ref().map(|live| live.serial()).or(job.floor);
@@ -41,11 +43,14 @@ pub fn read_file(
     let intake = intake.map_err(|reason| FileFault {
         reason,
         text: refusal(reason, &file.to_string(), in_file, published),
-        hash: Some(loaded.hash),
+        files: files.clone(),
     })?;
     let warnings = loaded.warnings.iter().map(|warning| warning.render(Paint::Plain)).collect();
-    let files = loaded.files.into_iter().map(|seen| seen.path).collect();
     Ok(FileRead { hash: loaded.hash, files, intake, warnings })
+}
+
+fn paths(seen: &[text::FileSeen]) -> Vec<PathBuf> {
+    seen.iter().map(|seen| seen.path.clone()).collect()
 }
 
 /// Three cases, three messages (p13).
@@ -70,7 +75,7 @@ pub fn roll_back(
     policy: SerialPolicy,
     history: impl FnOnce(&Version, Serial) -> Result<Option<Vec<Arc<Delta>>>, String>,
 ) -> Result<FileRead, FileFault> {
-    let fault = |reason, text: String| FileFault { reason, text, hash: None };
+    let fault = |reason, text: String| FileFault { reason, text, files: Vec::new() };
     let chain = history(&job.live, job.to)
         .map_err(|text| fault(Reason::StoreDamaged, text))?
         .ok_or_else(|| fault(Reason::HistoryShort, format!("serial {} is not in the history", job.to)))?;

@@ -68,8 +68,9 @@ pub struct FileFault {
     pub reason: Reason,
     /// The message, with file, line, column and caret where it has them.
     pub text: String,
-    /// The hash of what was read, if it could be read.
-    pub hash: Option<[u8; 32]>,
+    /// The file and what it includes, as far as they were reached: watched all the same, so that a
+    /// mended include is noticed.
+    pub files: Vec<PathBuf>,
 }
 
 /// What a shard is told.

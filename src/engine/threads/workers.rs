@@ -59,7 +59,7 @@ fn run(engine: &Engine, work: Work) {
             if !sources.held_still() {
                 // Half of one version and half of another (R08); the watcher says when it is whole.
                 let text = format!("{} changed while it was read", job.file.display());
-                result = Err(FileFault { reason: Reason::FileUnreadable, text, hash: None });
+                result = Err(FileFault { reason: Reason::FileUnreadable, text, files: Vec::new() });
             }
             engine.send(Event::Read(job.zone, job.attempt, result));
         }

@@ -44,6 +44,10 @@ impl Zone {
             (Some(_), ColdStart::ServeLast) => self.show(Shown::Serving, out),
             (Some(_), ColdStart::ServFail) | (None, _) => self.show(Shown::Loading, out),
         }
+        if let Role::Primary { file, .. } = &self.setup.role {
+            // Before the first reading, so that no change falls between the two.
+            out.push(Action::Watch(self.setup.id, vec![file.clone()]));
+        }
         self.read_file(out);
     }
 
@@ -156,6 +160,9 @@ impl Zone {
 
     fn file_fault(&mut self, fault: FileFault, out: &mut Vec<Action>) {
         self.fault(fault.reason, &fault.text, out);
+        if !fault.files.is_empty() {
+            out.push(Action::Watch(self.setup.id, fault.files));
+        }
         if self.live.is_none() || self.shown == Shown::Loading {
             self.show(Shown::Faulted, out);
         }
