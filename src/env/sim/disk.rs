@@ -13,11 +13,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use super::file::{Change, Node};
 use super::{SimRandom, lock};
-use crate::env::{Disk, File, OpenMode, Random};
-
-/// The unit in which a write is torn.
-const SECTOR_OCTETS: u64 = 512;
+use crate::env::{Disk, File, OpenMode};
 
 /// How a write fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,19 +48,6 @@ struct State {
     off: bool,
     /// Grows with each crash: handles from before it are dead.
     boot: u64,
-}
-
-#[derive(Debug, Default)]
-struct Node {
-    live: Vec<u8>,
-    synced: Vec<u8>,
-    pending: Vec<Change>,
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Write { offset: u64, octets: Vec<u8> },
-    SetLen(u64),
 }
 
 /// A change of names: they all lose `gone` and gain `come` at once.
@@ -148,7 +133,7 @@ impl SimDisk {
     pub fn put(&self, path: &Path, octets: &[u8]) {
         let mut state = lock(&self.0);
         let node = state.nodes.len();
-        state.nodes.push(Node { live: octets.to_vec(), synced: octets.to_vec(), pending: Vec::new() });
+        state.nodes.push(Node::durable(octets));
         state.names.insert(path.to_path_buf(), node);
         state.names_synced.insert(path.to_path_buf(), node);
     }
@@ -205,65 +190,6 @@ impl NameChange {
     fn is_in(&self, dir: &Path) -> bool {
         let path = self.gone.as_ref().or(self.come.as_ref().map(|(path, _)| path));
         path.is_some_and(|path| path.parent() == Some(dir))
-    }
-}
-
-impl Node {
-    fn change(&mut self, change: Change) {
-        change.apply(&mut self.live);
-        self.pending.push(change);
-    }
-
-    fn sync(&mut self) {
-        for change in self.pending.drain(..) {
-            change.apply(&mut self.synced);
-        }
-    }
-
-    fn crash(&mut self, random: &mut SimRandom) {
-        for change in std::mem::take(&mut self.pending) {
-            match random.below(3) {
-                0 => {}
-                1 => change.apply(&mut self.synced),
-                _ => change.torn(random).for_each(|change| change.apply(&mut self.synced)),
-            }
-        }
-        self.live = self.synced.clone();
-    }
-}
-
-impl Change {
-    fn apply(&self, octets: &mut Vec<u8>) {
-        match self {
-            Change::Write { offset, octets: written } => {
-                let (start, end) = (*offset as usize, *offset as usize + written.len());
-                if octets.len() < end {
-                    octets.resize(end, 0);
-                }
-                octets[start..end].copy_from_slice(written);
-            }
-            Change::SetLen(len) => octets.resize(*len as usize, 0),
-        }
-    }
-
-    /// The sectors of a write that made it.
-    fn torn<'a>(&'a self, random: &'a mut SimRandom) -> impl Iterator<Item = Change> + 'a {
-        let (offset, octets) = match self {
-            Change::Write { offset, octets } => (*offset, &octets[..]),
-            Change::SetLen(_) => (0, &[][..]),
-        };
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            if at == octets.len() {
-                return None;
-            }
-            let sector_left = SECTOR_OCTETS - (offset + at as u64) % SECTOR_OCTETS;
-            let end = octets.len().min(at + sector_left as usize);
-            let piece = Change::Write { offset: offset + at as u64, octets: octets[at..end].to_vec() };
-            at = end;
-            Some(piece)
-        })
-        .filter(move |_| random.one_in(2))
     }
 }
 
@@ -411,7 +337,7 @@ impl File for SimFile {
         self.writing(|node, fault| match fault {
             None => node.sync(),
             // Linux marks the pages clean and tells it once: the next sync has nothing to do.
-            Some(Fault::Io) => node.pending.clear(),
+            Some(Fault::Io) => node.forget_pending(),
             Some(Fault::NoSpace) => {}
         })
     }

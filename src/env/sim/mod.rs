@@ -9,6 +9,7 @@ use super::{Clock, Random};
 use crate::time::{Now, Wall};
 
 mod disk;
+mod file;
 
 pub use disk::{Fault, SimDisk};
 
