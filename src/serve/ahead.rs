@@ -15,7 +15,8 @@ use crate::zone::{Pass, Prepared};
 #[derive(Clone, Copy)]
 pub struct Ahead<'w, 'q>(Option<Prepared<'w, 'q>>);
 
-/// The first step: finds the zone of what stands where a question stands, and hashes the name. Whether it is a question at all is left to [`serve`](super::serve()).
+/// The first step: finds the zone of what stands where a question stands, and hashes the name.
+/// Whether it is a question at all is left to [`serve`](super::serve()).
 pub fn look_ahead<'w, 'q>(octets: &'q [u8], world: &'w World, now: Tick) -> Ahead<'w, 'q> {
     let name = octets.get(HEADER_OCTETS..).and_then(|rest| NameRef::split_from(rest).ok());
     Ahead(name.and_then(|(name, _)| {
