@@ -124,16 +124,23 @@ impl<'v> Page<'v> {
     /// The first entry at `from` or later with this tag.
     #[inline]
     pub(super) fn next_with(self, tag: u16, from: usize) -> Option<usize> {
-        let tag = tag.to_le_bytes();
         let (octets, _) = self.0[HEADER..].as_chunks::<2>();
         let mut at = from;
+        // In a batch the place was found before.
+        if at < self.len() && octets[at] == tag.to_le_bytes() {
+            return Some(at);
+        }
         // Sixteen at a time, in a form that compiles to vector compares. Past the last tag the
         // octets mean something else; what matches there is no entry.
         while let Some(lane) = octets.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
             if at >= self.len() {
                 return None;
             }
-            let hits = u128::from_le_bytes(lane.map(|mine| u8::from(mine == tag)));
+            let mut hits = [0; 16];
+            for (hit, mine) in hits.iter_mut().zip(lane) {
+                *hit = u8::from(u16::from_le_bytes(*mine) == tag);
+            }
+            let hits = u128::from_le_bytes(hits);
             if hits != 0 {
                 let hit = at + hits.trailing_zeros() as usize / 8;
                 return (hit < self.len()).then_some(hit);
@@ -141,7 +148,7 @@ impl<'v> Page<'v> {
             at += 16;
         }
         let left = self.tags().get(at..)?;
-        left.iter().position(|mine| *mine == tag).map(|more| at + more)
+        left.iter().position(|mine| *mine == tag.to_le_bytes()).map(|more| at + more)
     }
 
     /// Asks memory for the tags and offsets.
