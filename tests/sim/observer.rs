@@ -38,8 +38,8 @@ struct Watched {
     may_go_back: bool,
     /// Until when a secondary may serve.
     until: Option<Moment>,
-    /// The EXPIRE option of a transfer that is not published yet.
-    transferred: Option<Option<u32>>,
+    /// A transfer that is not published yet: when it was complete, and its EXPIRE option.
+    transferred: Option<(Moment, Option<u32>)>,
 }
 
 /// The observer of a flock.
@@ -95,7 +95,7 @@ impl Observer {
             Answer::TryTcp { serial: Some(serial) } if watched.seen == Some(*serial) => {
                 watched.until = Some(full);
             }
-            Answer::Changed { expire, .. } => watched.transferred = Some(*expire),
+            Answer::Changed { expire, .. } => watched.transferred = Some((now, *expire)),
             Answer::Soa { .. } | Answer::Current { .. } | Answer::TryTcp { .. } | Answer::NotifyAck => {}
         }
     }
@@ -118,10 +118,8 @@ impl Observer {
         let watched = &mut self.watched[server][zone];
         let has_receipt = watched.written.contains(&(serial, digest));
         assert!(has_receipt, "server {server} publishes {} {serial} before it is written", ZONES[zone]);
-        if let Some(expire) = watched.transferred.take() {
-            let full = now.after(EXPIRE);
-            let option = expire.map(|left| now.after(Duration::from_secs(u64::from(left))));
-            watched.until = Some(option.unwrap_or(full).min(full));
+        if let Some((_, expire)) = watched.transferred.take() {
+            watched.until = Some(transferred(now, expire));
         }
         let digests = self.published[zone].entry(serial).or_default();
         if server == 0 {
@@ -139,7 +137,10 @@ impl Observer {
         let Some(running) = &node.running else { return };
         for (zone, watched) in self.watched[server].iter_mut().enumerate() {
             watched.may_go_back |= running.keeper.is_volatile(ZoneId(zone as u32));
-            watched.transferred = None;
+            if let Some((then, expire)) = watched.transferred.take() {
+                // It may be written, and is then served after the start.
+                watched.until = watched.until.max(Some(transferred(then, expire)));
+            }
         }
     }
 
@@ -231,6 +232,12 @@ impl Observer {
         let token = std::str::from_utf8(&token[1..]).ok()?.parse().ok()?;
         Some((Soa::from_rdata(&soa)?.serial, token))
     }
+}
+
+/// Until when a transfer that was complete then lets a secondary serve (R19).
+fn transferred(then: Moment, expire: Option<u32>) -> Moment {
+    let left = expire.map_or(EXPIRE, |left| EXPIRE.min(Duration::from_secs(u64::from(left))));
+    then.after(left)
 }
 
 /// Asks as a stranger would; the RDATA of the first record of the answer.
