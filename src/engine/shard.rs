@@ -107,6 +107,8 @@ pub enum Event {
     Command(ZoneId, Command, Token),
     /// What was volatile is on disk now (R03).
     Durable(ZoneId),
+    /// The store began anew: write the zone whole.
+    Rewrite(ZoneId),
     /// A deadline may have passed.
     Tick,
 }
@@ -126,7 +128,8 @@ impl Event {
             | Event::Answered(zone, ..)
             | Event::Delivered(zone, ..)
             | Event::Command(zone, ..)
-            | Event::Durable(zone) => Some(*zone),
+            | Event::Durable(zone)
+            | Event::Rewrite(zone) => Some(*zone),
             Event::Tick => None,
         }
     }
@@ -260,6 +263,7 @@ impl Shard {
                 self.with(id, |zone| zone.delivered(now, peer, serial, out))
             }
             Event::Durable(id) => self.with(id, Zone::now_durable),
+            Event::Rewrite(id) => self.with(id, |zone| zone.rewrite(out)),
             Event::Command(id, command, token) => {
                 if !self.zones.contains_key(&id) {
                     out.push(Action::Done(token, Err(String::from("no such zone"))));

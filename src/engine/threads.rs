@@ -274,6 +274,12 @@ impl Engine {
         self.send(Event::Configure(Box::new(setup), recovered));
     }
 
+    /// Has every zone written whole: the store began anew.
+    fn rewrite_all(&self) {
+        let zones: Vec<ZoneId> = self.zones_read().values().map(|setup| setup.id).collect();
+        zones.into_iter().for_each(|zone| self.send(Event::Rewrite(zone)));
+    }
+
     fn zones_read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Name, ZoneSetup>> {
         self.0.zones.read().expect("no thread panics with the zones")
     }

@@ -350,6 +350,16 @@ impl Zone {
         self.problem.take_if(|problem| problem.code == volatile);
     }
 
+    /// The store began anew. A change under way brings its whole body along by itself.
+    pub(super) fn rewrite(&mut self, out: &mut Vec<Action>) {
+        let Some(live) = self.live.clone().filter(|_| self.commit.is_none()) else { return };
+        let ticket = self.ticket();
+        self.commit = Some((ticket, None));
+        let (apex, meta) = (self.setup.apex.clone(), self.meta.clone());
+        let write = ZoneWrite { apex, body: BodyWrite::Full(live), meta };
+        out.push(Action::Journal(self.setup.id, ticket, write));
+    }
+
     fn published(
         &mut self,
         now: Now,

@@ -52,7 +52,11 @@ impl Desk for Front {
     }
 
     fn refused(&self, refusal: Refusal) {
-        tracing::info!(?refusal, "refused");
+        let Refusal { reason, detail, from, name, key } = refusal;
+        let name = name.map(|name| name.to_string());
+        let key = key.map(|key| key.to_string());
+        let detail = detail.as_deref().unwrap_or(reason.text());
+        tracing::info!(code = reason.code(), %from, name, key, "{detail}");
     }
 
     fn history(&self, version: &Version, from: Serial) -> Vec<Arc<Delta>> {

@@ -14,7 +14,7 @@ use crate::dns::Name;
 use crate::engine::shard::{Event, Ticket};
 use crate::ident::ZoneId;
 use crate::limits::BATCH_ZONES_MAX;
-use crate::store::{BodyWrite, PreparedBody, Store, ZoneMeta, ZoneWrite};
+use crate::store::{BodyWrite, Healed, PreparedBody, Store, ZoneMeta, ZoneWrite};
 use crate::zone::Version;
 
 /// First and longest wait before a refusing disk is tried again.
@@ -152,7 +152,15 @@ impl Keeper<'_> {
             return;
         }
         self.heal_at = None;
-        let healed = self.store.heal().is_ok() && self.write_volatile();
+        let healed = match self.store.heal() {
+            Ok(Healed::Intact) => self.write_volatile(),
+            Ok(Healed::Fresh) => {
+                // The database was unreadable and a new one began: every zone goes in anew.
+                self.engine.rewrite_all();
+                self.write_volatile()
+            }
+            Err(_) => false,
+        };
         if healed {
             self.heal_wait = HEAL.0;
             for (_, (zone, ..)) in self.volatile.drain() {
