@@ -138,6 +138,13 @@ impl Service {
         let outward = Outward::new(engine.clone(), upstream.clone(), watcher, handles.addresses());
         engine.connect(Arc::new(outward));
 
+        let socket = config.control.socket.clone();
+        let running =
+            Arc::new(Mutex::new(Running { config: config.clone(), handles, engine: engine.clone() }));
+        let operations = Arc::new(Operator { running: running.clone(), names });
+        let control = Control::start(&socket, engine.clone(), operations)
+            .map_err(|error| StartError::System("cannot listen on the control socket", error))?;
+
         let front: Arc<dyn crate::net::Desk> = Arc::new(Front::new(engine.clone()));
         let mut workers = Vec::new();
         let mut wake = Vec::new();
@@ -161,11 +168,6 @@ impl Service {
         };
         let streams = Streams::start(listeners, &front, limits).map_err(system("cannot start TCP"))?;
 
-        let socket = config.control.socket.clone();
-        let running = Arc::new(Mutex::new(Running { config, handles, engine: engine.clone() }));
-        let operations = Arc::new(Operator { running: running.clone(), names });
-        let control = Control::start(&socket, engine.clone(), operations)
-            .map_err(system("cannot listen on the control socket"))?;
         Ok(Service { engine, config: running, addresses, workers, wake, streams, upstream, control })
     }
 
@@ -191,7 +193,7 @@ impl Service {
 
     /// Reads the config again and every zone file that changed (SIGHUP).
     pub fn reload(&self) -> Result<String, String> {
-        reload(&self.config)
+        reload(&self.config, false)
     }
 
     /// Stops in order: listeners, transfers, engine, store.
@@ -209,7 +211,11 @@ impl Service {
     }
 }
 
-fn reload(running: &Mutex<Running>) -> Result<String, String> {
+/// A reload that removes more zones than this, and a greater share than this, is held (R09).
+const REMOVED_MAX: usize = 10;
+const REMOVED_PERCENT_MAX: usize = 10;
+
+fn reload(running: &Mutex<Running>, force: bool) -> Result<String, String> {
     let mut running = running.lock().expect("no reload panics");
     let Running { config, handles, engine } = &mut *running;
     let next = config.reload().map_err(|error| format!("the config is not taken:\n{error}"))?;
@@ -219,6 +225,12 @@ fn reload(running: &Mutex<Running>) -> Result<String, String> {
     let ids: Vec<_> = zones.iter().map(|zone| zone.id).collect();
     let removed =
         config.zones.iter().filter(|old| !next.zones.iter().any(|new| new.name == old.name)).count();
+    let before = config.zones.len();
+    if removed > REMOVED_MAX && removed * 100 > before * REMOVED_PERCENT_MAX && !force {
+        return Err(format!(
+            "{removed} of {before} zones would go: nothing was reloaded; `bellwether reload --force` does it"
+        ));
+    }
     engine.reload(zones, &book);
     for id in &ids {
         engine.send(Event::FileChanged(*id));
@@ -234,8 +246,8 @@ struct Operator {
 }
 
 impl Operations for Operator {
-    fn reload(&self) -> Result<String, String> {
-        reload(&self.running)
+    fn reload(&self, force: bool) -> Result<String, String> {
+        reload(&self.running, force)
     }
 
     fn peer_name(&self, peer: u32) -> String {

@@ -92,6 +92,9 @@ enum Command {
     Reload {
         #[command(flatten)]
         server: Server,
+        /// Even if more than 10 zones and more than 10 % of them would go.
+        #[arg(long)]
+        force: bool,
     },
     /// Do something with one zone.
     Zone {
@@ -151,7 +154,7 @@ pub fn main() -> ExitCode {
         Command::Demo { zones } => demo::demo(&zones),
         Command::Status { server, zone } => remote::status(&server, zone),
         Command::Wait { server, zone, serial, timeout } => remote::wait(&server, zone, serial, timeout),
-        Command::Reload { server } => remote::reload(&server),
+        Command::Reload { server, force } => remote::reload(&server, force),
         Command::Zone { server, action } => remote::zone(&server, action),
     };
     match result {

@@ -32,8 +32,8 @@ pub(super) fn wait(server: &Server, zone: String, serial: u32, timeout: u64) -> 
 }
 
 /// `bellwether reload`.
-pub(super) fn reload(server: &Server) -> Result<(), String> {
-    say(server, &ask(server, &Request::Reload)?)
+pub(super) fn reload(server: &Server, force: bool) -> Result<(), String> {
+    say(server, &ask(server, &Request::Reload { force })?)
 }
 
 /// `bellwether zone …`.

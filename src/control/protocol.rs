@@ -28,7 +28,10 @@ pub enum Request {
         action: ZoneAction,
     },
     /// Read the config and every changed file again.
-    Reload,
+    Reload {
+        /// Even if many zones would go (R09).
+        force: bool,
+    },
 }
 
 /// What can be done with one zone.

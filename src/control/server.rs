@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,7 +30,8 @@ const COMMAND_WAIT: Duration = Duration::from_secs(600);
 /// What the control socket needs besides the engine.
 pub trait Operations: Send + Sync {
     /// Reads the config again; the sentence says what changed, or why nothing did.
-    fn reload(&self) -> Result<String, String>;
+    /// `force` lets it remove many zones at once (R09).
+    fn reload(&self, force: bool) -> Result<String, String>;
     /// The configured name of a peer.
     fn peer_name(&self, peer: u32) -> String;
 }
@@ -49,13 +50,9 @@ struct Desk {
 }
 
 impl Control {
-    /// Listens at `path`. The caller holds the state directory, so a socket that is left there
-    /// belongs to a server that is gone.
+    /// Listens at `path`; an error names what stands in the way.
     pub fn start(path: &Path, engine: Engine, operations: Arc<dyn Operations>) -> io::Result<Control> {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        make_room(path)?;
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         let stopping = Arc::new(AtomicBool::new(false));
@@ -74,6 +71,22 @@ impl Control {
         let _ = UnixStream::connect(&self.path);
         let _ = self.thread.join();
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Takes away the socket of a server that is gone, and nothing else.
+fn make_room(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(found) if !found.file_type().is_socket() => {
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is not a socket", path.display())))
+        }
+        Ok(_) if UnixStream::connect(path).is_ok() => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            format!("another server listens at {}", path.display()),
+        )),
+        Ok(_) => fs::remove_file(path),
     }
 }
 
@@ -153,7 +166,7 @@ impl Desk {
                 json!({ "zone": apex.to_string(), "serial": self.engine.status(id).and_then(|s| s.serial) })
             }
             Request::Zone { zone, action } => return self.zone_action(zone, action),
-            Request::Reload => json!({ "text": self.operations.reload()? }),
+            Request::Reload { force } => json!({ "text": self.operations.reload(*force)? }),
         };
         Ok((value, None))
     }

@@ -1,8 +1,10 @@
 //! The engine as the sockets see it, and the network as the engine sees it.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arc_swap::Guard;
 
@@ -16,17 +18,45 @@ use crate::net::Desk;
 use crate::net::upstream::Upstream;
 use crate::reason::Reason;
 use crate::serve::{Observation, Refusal, World};
-use crate::time::Now;
+use crate::time::{Now, Tick};
+use crate::transfer::incoming::TransferError;
 use crate::zone::{Delta, Version};
 
 /// What the sockets look at and report to.
 pub(super) struct Front {
     engine: Engine,
+    /// By cause: when a line was last written, and how many were left out since (R26).
+    said: Mutex<HashMap<Reason, (Tick, u64)>>,
 }
+
+/// Least time between two log lines about refusals of one cause.
+const REFUSAL_LINE_EVERY: Duration = Duration::from_secs(1);
 
 impl Front {
     pub(super) fn new(engine: Engine) -> Front {
-        Front { engine }
+        Front { engine, said: Mutex::default() }
+    }
+}
+
+impl Front {
+    /// Whether a line about this cause may be written now, with how many were left out before it.
+    fn may_say(&self, reason: Reason) -> Option<u64> {
+        let now = self.now().tick;
+        let mut said = self.said.lock().expect("no thread panics while it counts refusals");
+        match said.get_mut(&reason) {
+            Some((last, left_out)) if now.since(*last) < REFUSAL_LINE_EVERY => {
+                *left_out += 1;
+                None
+            }
+            Some((last, left_out)) => {
+                *last = now;
+                Some(std::mem::take(left_out))
+            }
+            None => {
+                said.insert(reason, (now, 0));
+                Some(0)
+            }
+        }
     }
 }
 
@@ -53,10 +83,11 @@ impl Desk for Front {
 
     fn refused(&self, refusal: Refusal) {
         let Refusal { reason, detail, from, name, key } = refusal;
+        let Some(left_out) = self.may_say(reason) else { return };
         let name = name.map(|name| name.to_string());
         let key = key.map(|key| key.to_string());
         let detail = detail.as_deref().unwrap_or(reason.text());
-        tracing::info!(code = reason.code(), %from, name, key, "{detail}");
+        tracing::info!(code = reason.code(), %from, name, key, left_out, "{detail}");
     }
 
     fn history(&self, version: &Version, from: Serial) -> Vec<Arc<Delta>> {
@@ -94,9 +125,12 @@ impl Outside for Outward {
         let world = self.engine.world().load();
         let key = world.peers.get(job.peer).and_then(|peer| peer.key.as_ref());
         job.ask.key = key.and_then(|name| world.keys.find(name.as_ref())).cloned();
-        // A peer that a reload took away is asked no more; its zone was told of other primaries.
-        if let Some(to) = (self.addresses)(job.peer) {
-            self.upstream.ask(job.zone, job.attempt, to, job.ask);
+        match (self.addresses)(job.peer) {
+            Some(to) => self.upstream.ask(job.zone, job.attempt, to, job.ask),
+            None => {
+                let gone = TransferError::Unreachable(String::from("the peer is not configured any more"));
+                self.engine.send(Event::Answered(job.zone, job.attempt, Err(gone)));
+            }
         }
     }
 

@@ -199,6 +199,10 @@ pub(super) fn same_process(old: &Config, new: &Config) -> Result<(), String> {
         ("server.history_octets_max", old.server.history_octets_max != new.server.history_octets_max),
         ("server.tcp_idle", old.server.tcp_idle != new.server.tcp_idle),
         ("server.tcp_connections", old.server.tcp_connections != new.server.tcp_connections),
+        (
+            "server.tcp_connections_per_client",
+            old.server.tcp_connections_per_client != new.server.tcp_connections_per_client,
+        ),
         ("control.socket", old.control != new.control),
         ("timers", old.timers != new.timers),
     ]
