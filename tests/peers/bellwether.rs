@@ -1,0 +1,174 @@
+//! A Bellwether of its own: its directory, config, process, and the commands that talk to it.
+
+use std::cell::RefCell;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::texts::ZONE;
+use crate::yard::{self, KEY_NAME, KEY_SECRET, PATIENCE, Process, Yard};
+
+/// A server with one directory.
+pub struct Bellwether<'y> {
+    yard: &'y Yard,
+    name: String,
+    /// Where its config, zone files and state are.
+    pub dir: PathBuf,
+    /// Where it listens.
+    pub address: SocketAddr,
+    process: RefCell<Option<Process>>,
+}
+
+/// Who the one peer of a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Whoever has the key.
+    Key,
+    /// Its address.
+    Address,
+}
+
+impl<'y> Bellwether<'y> {
+    /// A directory and an address; nothing runs yet.
+    pub fn new(yard: &'y Yard, name: &str) -> Bellwether<'y> {
+        let (dir, address) = (yard.folder(name), yard::free_address());
+        Bellwether { yard, name: name.into(), dir, address, process: RefCell::new(None) }
+    }
+
+    /// Writes a config that ends with `rest`.
+    pub fn configure(&self, rest: &str) {
+        let text = format!(
+            "[server]\nlisten = [\"{}\"]\nstate_dir = \"state\"\nworkers = 1\n\n\
+             [timers]\nrefresh_min = \"1s\"\nretry_min = \"1s\"\n\n\
+             [keys.\"{KEY_NAME}\"]\nalgorithm = \"hmac-sha256\"\nsecret = \"{KEY_SECRET}\"\n\n{rest}",
+            self.address
+        );
+        fs::write(self.config(), text).expect("a config");
+    }
+
+    /// The primary of [`ZONE`] for one secondary; the file is written before.
+    pub fn primary_for(&self, secondary: SocketAddr, trust: Trust) {
+        let transfer = if trust == Trust::Key {
+            ""
+        } else {
+            "allow_transfer = [\"key:flock.example.\"]\nnotify = [\"p\"]\n"
+        };
+        let secondaries = if trust == Trust::Key { "secondaries = [\"p\"]\n" } else { "" };
+        let transfer = transfer.replace("[\"key:", "[\"p\", \"key:");
+        self.configure(&format!(
+            "{}[[zones]]\nname = \"{ZONE}\"\nrole = \"primary\"\nfile = \"{}\"\n{secondaries}{transfer}",
+            peer(secondary, trust),
+            self.zone_file().display()
+        ));
+    }
+
+    /// A secondary of [`ZONE`] with one primary, that whoever has the key may transfer from.
+    pub fn secondary_of(&self, primary: SocketAddr, trust: Trust) {
+        self.configure(&format!(
+            "{}[[zones]]\nname = \"{ZONE}\"\nrole = \"secondary\"\nprimaries = [\"p\"]\n\
+             allow_transfer = [\"key:{KEY_NAME}\"]\n",
+            peer(primary, trust)
+        ));
+    }
+
+    /// The config file.
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("config.toml")
+    }
+
+    /// The zone file of a primary.
+    pub fn zone_file(&self) -> PathBuf {
+        self.dir.join("example.com.zone")
+    }
+
+    /// Writes the zone file anew and renames it over the old one.
+    pub fn write_zone(&self, text: &str) {
+        replace(&self.zone_file(), text);
+    }
+
+    /// Starts the server and waits until it answers operators.
+    pub fn start(&self) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bellwether"));
+        command.args(["run", "--log", "debug", "--config"]).arg(self.config());
+        let mut process = self.yard.start(&self.name, command.current_dir(&self.dir));
+        yard::poll(&format!("{} to be ready", self.name), || {
+            process.assert_running();
+            self.command(&["status"], &[]).status.success().then_some(())
+        });
+        *self.process.borrow_mut() = Some(process);
+    }
+
+    /// Ends it as a crash does.
+    pub fn kill(&self) {
+        self.process.borrow_mut().take().expect("a running server").kill();
+    }
+
+    /// Ends it with SIGTERM and says how it went.
+    pub fn stop(&self) -> std::process::ExitStatus {
+        let mut process = self.process.borrow_mut().take().expect("a running server");
+        process.signal("TERM");
+        process.wait()
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        self.process.borrow().as_ref().expect("a running server").signal("HUP");
+    }
+
+    /// Runs a subcommand against it, to its end.
+    pub fn command(&self, subcommand: &[&str], arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bellwether"));
+        command.args(subcommand).arg("--config").arg(self.config()).args(arguments);
+        command.env("NO_COLOR", "1").current_dir(&self.dir).output().expect("bellwether")
+    }
+
+    /// Waits until it has published `serial` or a newer one.
+    pub fn wait(&self, serial: u32) {
+        let (serial, timeout) = (serial.to_string(), PATIENCE.as_secs().to_string());
+        let output = self.command(&["wait"], &[ZONE, "--serial", &serial, "--timeout", &timeout]);
+        assert!(output.status.success(), "{}: {}", self.name, yard::said(&output));
+    }
+
+    /// The zone in `status --json`.
+    pub fn status(&self) -> serde_json::Value {
+        let output = self.command(&["status"], &["--json", ZONE]);
+        assert!(output.status.success(), "{}: {}", self.name, yard::said(&output));
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        value["zones"][0].clone()
+    }
+
+    /// How its last transfer went: `ixfr`, `axfr` and so on.
+    pub fn last_transfer(&self) -> String {
+        self.status()["last_transfer"]["result"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until the zone has a problem, and tells it.
+    pub fn problem(&self) -> String {
+        yard::poll(&format!("{} to have a problem", self.name), || {
+            self.status()["problem"]["text"].as_str().map(str::to_owned)
+        })
+    }
+
+    /// Runs it with a config that cannot work; the exit status and what it said.
+    pub fn refuses_to_start(&self) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bellwether"));
+        command.args(["run", "--config"]).arg(self.config()).env("NO_COLOR", "1");
+        let mut process = self.yard.start(&self.name, command.current_dir(&self.dir));
+        let status = process.wait();
+        assert!(status.code().is_some_and(|code| code != 0), "{status}: {}", process.text());
+        process.text()
+    }
+}
+
+/// Writes a file beside `path` and renames it over.
+pub fn replace(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    fs::write(&beside, text).expect("a file");
+    fs::rename(&beside, path).expect("a rename");
+}
+
+fn peer(address: SocketAddr, trust: Trust) -> String {
+    let key = if trust == Trust::Key { format!("key = \"{KEY_NAME}\"\n") } else { String::new() };
+    format!("[peers.p]\naddress = \"{address}\"\n{key}\n")
+}

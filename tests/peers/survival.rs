@@ -1,0 +1,93 @@
+//! Two Bellwethers, one of which is killed: what was published is still there, and IXFR goes on.
+
+use std::process::Command;
+
+use crate::Test;
+use crate::bellwether::{Bellwether, Trust};
+use crate::pair::pair;
+use crate::texts::{ZONE, large_text, zone_text};
+use crate::yard::{self, Yard, dig_signed};
+
+/// The tests of this file.
+pub const TESTS: &[Test] = &[
+    ("e10_a_killed_primary_still_serves_ixfr", &["dig"], a_killed_primary_still_serves_ixfr),
+    ("e11_a_killed_secondary_has_its_zone", &["dig"], a_killed_secondary_has_its_zone),
+    ("d11_a_primary_killed_in_mid_transfer", &["dig"], a_primary_killed_in_mid_transfer),
+    ("r09_a_vanished_file_keeps_the_zone", &["dig"], a_vanished_file_keeps_the_zone),
+];
+
+fn a_killed_primary_still_serves_ixfr(yard: &Yard) {
+    let (primary, secondary) = pair(yard);
+    primary.write_zone(&zone_text(2, 1));
+    secondary.wait(2);
+    primary.kill();
+    // Edits made while it is down become one difference.
+    primary.write_zone(&zone_text(3, 2));
+    primary.write_zone(&zone_text(4, 3));
+    primary.start();
+    primary.wait(4);
+    secondary.wait(4);
+    assert!(secondary.last_transfer().starts_with("ixfr"), "{}", secondary.last_transfer());
+    yard::assert_same(primary.address, secondary.address, ZONE);
+    let records = yard::records(&dig_signed(primary.address, &["+tcp", "+noall", "+answer", ZONE, "IXFR=1"]));
+    assert!(
+        records.len() > 2 && records[1].contains(" SOA ") && records[1].contains(" 1 3600 "),
+        "{records:#?}"
+    );
+}
+
+fn a_killed_secondary_has_its_zone(yard: &Yard) {
+    let (primary, secondary) = pair(yard);
+    primary.write_zone(&zone_text(2, 1));
+    secondary.wait(2);
+    let before = yard::transfer(secondary.address, ZONE);
+    secondary.kill();
+    primary.kill();
+    secondary.start();
+    secondary.wait(2);
+    assert_eq!(yard::transfer(secondary.address, ZONE), before);
+    let records =
+        yard::records(&dig_signed(secondary.address, &["+tcp", "+noall", "+answer", ZONE, "IXFR=1"]));
+    assert!(records.len() > 2 && records[1].contains(" 1 3600 "), "{records:#?}");
+    assert!(secondary.status()["expires"].is_string(), "{}", secondary.status());
+    primary.write_zone(&zone_text(3, 2));
+    primary.start();
+    secondary.wait(3);
+    assert!(secondary.last_transfer().starts_with("ixfr"), "{}", secondary.last_transfer());
+    yard::assert_same(primary.address, secondary.address, ZONE);
+}
+
+/// The primary is stopped in its tracks while it sends, then killed: nothing of it becomes visible.
+fn a_primary_killed_in_mid_transfer(yard: &Yard) {
+    let (primary, secondary) = pair(yard);
+    primary.write_zone(&large_text(2, 100_000));
+    // As soon as the primary has the version the transfer begins; whenever it dies, the secondary
+    // shows one whole version or the other.
+    primary.wait(2);
+    primary.kill();
+    let seen = yard::serial(secondary.address, ZONE).expect("an answer");
+    let host = yard::dig(secondary.address, &["+short", "large-99999.example.com", "A"]);
+    let hosts = if yard::serial(secondary.address, ZONE) == Some(seen) { Some(host) } else { None };
+    if let Some(host) = hosts {
+        assert_eq!(host.trim().is_empty(), seen == 1, "serial {seen} and {host}");
+    }
+    primary.start();
+    secondary.wait(2);
+    yard::assert_same(primary.address, secondary.address, ZONE);
+}
+
+fn a_vanished_file_keeps_the_zone(yard: &Yard) {
+    let server = Bellwether::new(yard, "primary");
+    server.write_zone(&zone_text(1, 0));
+    server.primary_for(yard::free_address(), Trust::Key);
+    server.start();
+    server.wait(1);
+    yard::run(Command::new("rm").arg(server.zone_file()));
+    let told = server.problem();
+    assert!(!told.is_empty());
+    assert_eq!(yard::serial(server.address, ZONE), Some(1));
+    server.hang_up();
+    server.write_zone(&zone_text(2, 1));
+    server.wait(2);
+    assert_eq!(yard::serial(server.address, ZONE), Some(2));
+}
