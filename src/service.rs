@@ -20,22 +20,27 @@ use crate::engine::shard::Event;
 use crate::engine::watch::os::{Notice, Watcher};
 use crate::engine::{Engine, EngineConfig, Settings};
 use crate::env::{Clock, OsClock, OsDisk, OsRandom, Random};
-use crate::net::listen::{self, ListenError};
+use crate::net::listen::{self, ListenError, Sockets};
 use crate::net::sys::Wake;
 use crate::net::tcp::{StreamLimits, Streams};
 use crate::net::udp::Worker;
 use crate::net::upstream::Upstream;
 use crate::store::{Options, Store, StoreError};
-use desk::{Front, Outward};
+use desk::Outward;
 use wiring::Handles;
+
+/// Runtimes that carry connections.
+const RUNTIMES_MAX: usize = 2;
+/// Threads that hold zones.
+const SHARDS_MAX: usize = 4;
 
 /// A running server.
 pub struct Service {
     engine: Engine,
-    config: Arc<Mutex<Running>>,
+    running: Arc<Mutex<Running>>,
     addresses: Vec<SocketAddr>,
     workers: Vec<Worker>,
-    wake: Vec<Wake>,
+    wake: Wake,
     streams: Streams,
     upstream: Upstream,
     control: Control,
@@ -79,96 +84,23 @@ impl Service {
     /// primaries are asked.
     pub fn start(config: Config) -> Result<Service, StartError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let shards = cores.min(4);
-        let sockets = config
-            .server
-            .listen
-            .iter()
-            .map(|address| listen::open(*address, config.server.workers, shards.min(2)))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(StartError::Listen)?;
+        let runtimes = cores.min(RUNTIMES_MAX);
+        let sockets = open_sockets(&config, runtimes)?;
         let addresses = sockets.iter().map(|sockets| sockets.address).collect();
-
         let clock: Arc<dyn Clock> = Arc::new(OsClock);
-        let in_store = |error| StartError::Store(config.server.state_dir.clone(), error);
-        let options =
-            Options { history_octets_max: config.server.history_octets_max, ..Options::new(&mut OsRandom) };
-        let (store, recovered) =
-            Store::open(Arc::new(OsDisk), &config.server.state_dir, options).map_err(in_store)?;
-        for (reason, text) in &recovered.notes {
-            tracing::warn!(code = reason.code(), "{text}");
-        }
-
         let mut handles = Handles::default();
-        let book = wiring::book(&config, &mut handles);
-        let zones = wiring::zones(&config, &mut handles);
-        let settings = Settings {
-            clamps: config.timers,
-            durability: config.server.durability,
-            digest_key: recovered.digest_key,
-            seed: OsRandom.next_u64(),
-        };
+        let engine = start_engine(&config, &mut handles, &clock, cores)?;
+        let upstream = connect(&engine, &handles, clock)?;
+
+        let (socket, limits) = (config.control.socket.clone(), stream_limits(&config));
         let names = handles.names();
-        let engine = Engine::start(EngineConfig {
-            shards,
-            workers: cores,
-            settings,
-            zones,
-            book,
-            clock: clock.clone(),
-            store,
-            recovered,
-            log: desk::log(names.clone()),
-        });
-
-        let report = engine.clone();
-        let upstream = Upstream::start(
-            Arc::new(move |zone, attempt, result| {
-                report.send(Event::Answered(zone, attempt, result));
-            }),
-            clock,
-        )
-        .map_err(|error| StartError::System("cannot start the thread that asks other servers", error))?;
-        let seen = engine.clone();
-        let watcher = Watcher::start(move |notice| match notice {
-            Notice::Changed(zone) => seen.send(Event::FileChanged(zone)),
-            Notice::Vanished(zone) => seen.send(Event::FileVanished(zone)),
-        })
-        .map_err(|error| StartError::System("cannot watch zone files", io::Error::other(error)))?;
-        let outward = Outward::new(engine.clone(), upstream.clone(), watcher, handles.addresses());
-        engine.connect(Arc::new(outward));
-
-        let socket = config.control.socket.clone();
-        let running =
-            Arc::new(Mutex::new(Running { config: config.clone(), handles, engine: engine.clone() }));
+        let running = Arc::new(Mutex::new(Running { config, handles, engine: engine.clone() }));
         let operations = Arc::new(Operator { running: running.clone(), names });
         let control = Control::start(&socket, engine.clone(), operations)
             .map_err(|error| StartError::System("cannot listen on the control socket", error))?;
-
-        let front: Arc<dyn crate::net::Desk> = Arc::new(Front::new(engine.clone()));
-        let mut workers = Vec::new();
-        let mut wake = Vec::new();
-        let mut listeners: Vec<Vec<_>> = (0..shards.min(2)).map(|_| Vec::new()).collect();
-        let system = |what| move |error| StartError::System(what, error);
-        for sockets in sockets {
-            for socket in sockets.udp {
-                let bell = Wake::new().map_err(system("cannot make an eventfd"))?;
-                wake.push(bell.clone());
-                let worker = Worker::start(socket, front.clone(), bell);
-                workers.push(worker.map_err(system("cannot start a UDP worker"))?);
-            }
-            for (runtime, listener) in listeners.iter_mut().zip(sockets.tcp) {
-                runtime.push(listener);
-            }
-        }
-        let limits = StreamLimits {
-            idle: config.server.tcp_idle,
-            connections: config.server.tcp_connections,
-            per_client: config.server.tcp_connections_per_client,
-        };
-        let streams = Streams::start(listeners, &front, limits).map_err(system("cannot start TCP"))?;
-
-        Ok(Service { engine, config: running, addresses, workers, wake, streams, upstream, control })
+        let Front { workers, wake, streams } = open_front(&engine, sockets, runtimes, limits)
+            .map_err(|error| StartError::System("cannot start the threads that answer", error))?;
+        Ok(Service { engine, running, addresses, workers, wake, streams, upstream, control })
     }
 
     /// The addresses that answer, with the ports that the system chose.
@@ -185,7 +117,7 @@ impl Service {
     pub fn wait_until_loaded(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         let ids: Vec<_> = {
-            let running = self.config.lock().expect("no reload panics");
+            let running = self.running.lock().expect("no reload panics");
             running.handles.zone_ids(&running.config)
         };
         ids.into_iter().all(|zone| self.engine.wait_until(zone, until, |status| status.state != "loading"))
@@ -193,15 +125,13 @@ impl Service {
 
     /// Reads the config again and every zone file that changed (SIGHUP).
     pub fn reload(&self) -> Result<String, String> {
-        reload(&self.config, false)
+        reload(&self.running, false)
     }
 
     /// Stops in order: listeners, transfers, engine, store.
     pub fn stop(self) {
         self.control.stop();
-        for bell in &self.wake {
-            bell.ring();
-        }
+        self.wake.ring();
         for worker in self.workers {
             worker.join();
         }
@@ -209,6 +139,101 @@ impl Service {
         self.upstream.stop();
         self.engine.stop();
     }
+}
+
+/// What answers queries.
+struct Front {
+    workers: Vec<Worker>,
+    wake: Wake,
+    streams: Streams,
+}
+
+fn open_sockets(config: &Config, runtimes: usize) -> Result<Vec<Sockets>, StartError> {
+    let open = |address: &SocketAddr| listen::open(*address, config.server.workers, runtimes);
+    config.server.listen.iter().map(open).collect::<Result<_, _>>().map_err(StartError::Listen)
+}
+
+/// Opens the store and starts the zones from what it had.
+fn start_engine(
+    config: &Config,
+    handles: &mut Handles,
+    clock: &Arc<dyn Clock>,
+    cores: usize,
+) -> Result<Engine, StartError> {
+    let state_dir = &config.server.state_dir;
+    let history_octets_max = config.server.history_octets_max;
+    let options = Options { history_octets_max, ..Options::new(&mut OsRandom) };
+    let (store, recovered) = Store::open(Arc::new(OsDisk), state_dir, options)
+        .map_err(|error| StartError::Store(state_dir.clone(), error))?;
+    for (reason, text) in &recovered.notes {
+        tracing::warn!(code = reason.code(), "{text}");
+    }
+    let book = wiring::book(config, handles);
+    let zones = wiring::zones(config, handles);
+    let settings = Settings {
+        clamps: config.timers,
+        durability: config.server.durability,
+        digest_key: recovered.digest_key,
+        seed: OsRandom.next_u64(),
+    };
+    Ok(Engine::start(EngineConfig {
+        shards: cores.min(SHARDS_MAX),
+        workers: cores,
+        settings,
+        zones,
+        book,
+        clock: clock.clone(),
+        store,
+        recovered,
+        log: desk::log(handles.names()),
+    }))
+}
+
+/// Gives the engine a network and a watcher.
+fn connect(engine: &Engine, handles: &Handles, clock: Arc<dyn Clock>) -> Result<Upstream, StartError> {
+    let told = engine.clone();
+    let report = move |zone, attempt, result| told.send(Event::Answered(zone, attempt, result));
+    let upstream = Upstream::start(Arc::new(report), clock)
+        .map_err(|error| StartError::System("cannot start the thread that asks other servers", error))?;
+    let told = engine.clone();
+    let watcher = Watcher::start(move |notice| match notice {
+        Notice::Changed(zone) => told.send(Event::FileChanged(zone)),
+        Notice::Vanished(zone) => told.send(Event::FileVanished(zone)),
+    })
+    .map_err(|error| StartError::System("cannot watch zone files", io::Error::other(error)))?;
+    let outward = Outward::new(engine.clone(), upstream.clone(), watcher, handles.addresses());
+    engine.connect(Arc::new(outward));
+    Ok(upstream)
+}
+
+fn stream_limits(config: &Config) -> StreamLimits {
+    StreamLimits {
+        idle: config.server.tcp_idle,
+        connections: config.server.tcp_connections,
+        per_client: config.server.tcp_connections_per_client,
+    }
+}
+
+fn open_front(
+    engine: &Engine,
+    sockets: Vec<Sockets>,
+    runtimes: usize,
+    limits: StreamLimits,
+) -> io::Result<Front> {
+    let desk: Arc<dyn crate::net::Desk> = Arc::new(desk::Front::new(engine.clone()));
+    let wake = Wake::new()?;
+    let mut workers = Vec::new();
+    let mut listeners: Vec<Vec<_>> = (0..runtimes).map(|_| Vec::new()).collect();
+    for sockets in sockets {
+        for socket in sockets.udp {
+            workers.push(Worker::start(socket, desk.clone(), wake.clone())?);
+        }
+        for (runtime, listener) in listeners.iter_mut().zip(sockets.tcp) {
+            runtime.push(listener);
+        }
+    }
+    let streams = Streams::start(listeners, &desk, limits)?;
+    Ok(Front { workers, wake, streams })
 }
 
 /// A reload that removes more zones than this, and a greater share than this, is held (R09).
