@@ -21,7 +21,7 @@ use crate::queue::{Moment, Queue};
 /// lost with its disk waits for EXPIRE.
 const CONVERGE: Duration = Duration::from_secs(2 * (TIMERS.0 + TIMERS.2) as u64);
 /// How long an edit may take when all is well: far less than REFRESH, so that only NOTIFY helps.
-const PROMPT: Duration = Duration::from_secs(8);
+const PROMPT: Duration = Duration::from_secs(30);
 
 /// A server is looked at when it shows something new, and all of them this often.
 const LOOK_EVERY: Duration = Duration::from_secs(7);
@@ -164,10 +164,12 @@ impl Simulation {
 
     /// A few edits one after the other, some while the one before is on its way.
     fn burst(&mut self) {
+        // Messages that take long are overtaken by the next edit.
+        self.net.delay_max = if self.random.one_in(3) { 20 } else { 1200 };
         for _ in 0..1 + self.random.below(4) {
             let zone = self.random.below(ZONES.len() as u64) as usize;
             self.edit(zone, Edit::Raised);
-            let pause = Duration::from_millis(self.random.below(600));
+            let pause = Duration::from_millis(self.random.below(2500));
             self.run_until(self.queue.now().after(pause));
         }
     }
