@@ -9,6 +9,7 @@ mod bellwether;
 mod interop;
 mod pair;
 mod peer;
+mod relay;
 mod survival;
 mod texts;
 mod yard;

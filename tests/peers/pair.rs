@@ -1,7 +1,8 @@
 //! Two Bellwethers: how edits reach the secondary, what dig sees, and what a wrong file or config gets.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -135,15 +136,31 @@ fn a_transfer_needs_a_rule(yard: &Yard) {
             assert!(yard::records(&text).is_empty(), "{kind}: {text}");
             assert!(text.contains("Transfer failed") || text.contains("REFUSED"), "{kind}: {text}");
         }
-        // dig shows no EDE of a failed transfer, so the same is asked as a plain question.
-        let text = dig(server, &["+tcp", "+qr", "+edns=0", "-t", "TYPE252", ZONE]);
-        assert!(!text.contains("host-1"), "{text}");
+        // dig does not show the EDE of a failed transfer: REFUSED, and "Prohibited" with our code.
+        let answer = ask_for_transfer(server);
+        assert_eq!(answer[3] & 15, 5, "{answer:?}");
+        let text = answer.windows(4).position(|octets| octets == b"BW-T").expect("an EDE with its text");
+        assert_eq!(answer[text - 6..text - 4], [0, 15], "{answer:?}");
+        assert_eq!(answer[text - 2..text], [0, 18], "{answer:?}");
     }
     let wrong = "hmac-sha256:flock.example.:d3JvbmcgYnV0IGxvbmcgZW5vdWdoIGFzIGEga2V5ISE=";
     let text = dig(primary.address, &["-y", wrong, "+tcp", ZONE, "AXFR"]);
     assert!(yard::records(&text).is_empty(), "{text}");
     let text = dig(primary.address, &["-y", wrong, ZONE, "SOA"]);
     assert!(text.contains("BADSIG"), "{text}");
+}
+
+/// The one message that an unsigned AXFR with EDNS gets.
+fn ask_for_transfer(server: SocketAddr) -> Vec<u8> {
+    let mut query = b"\x12\x34\0\0\0\x01\0\0\0\0\0\x01\x07example\x03com\0\0\xfc\0\x01".to_vec();
+    query.extend(b"\0\0\x29\x04\xd0\0\0\0\0\0\0");
+    let mut stream = TcpStream::connect(server).expect("a connection");
+    stream.write_all(&[0, query.len() as u8]).and_then(|()| stream.write_all(&query)).expect("sent");
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).expect("an answer");
+    let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut answer).expect("an answer");
+    answer
 }
 
 fn dig_ixfr(yard: &Yard) {
