@@ -1,6 +1,6 @@
 //! One zone of a shard: its live version, its commit under way, its source and its flock.
 //!
-//! [`file`] is the source of a primary, [`follow`] that of a secondary; both end in [`Zone::propose`].
+//! [`mod@file`] is the source of a primary, [`mod@follow`] that of a secondary; both end in [`Zone::propose`].
 //! Invariant: `live` is what the workers were last told to serve.
 
 mod file;

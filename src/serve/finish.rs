@@ -20,7 +20,7 @@ const OPTION_OCTETS: usize = 4;
 /// The EXPIRE option with its number (RFC 7314 §2).
 const EXPIRE_OCTETS: usize = OPTION_OCTETS + 4;
 
-/// Begins the reply: the header, the question, and room kept for what [`end`] adds. An EDE keeps
+/// Begins the reply: the header, the question, and room kept for what `end` adds. An EDE keeps
 /// none: it is never a reason to cut an answer (R25).
 pub(super) fn begin<'b>(message: &Message<'_>, tsig_octets: usize, out: &'b mut [u8]) -> Writer<'b> {
     let request = message.request;

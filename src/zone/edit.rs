@@ -40,7 +40,7 @@ pub enum ApplyError {
     DigestAfter,
 }
 
-/// Applies a difference whose digests are known, from a journal or from [`super::diff`].
+/// Applies a difference whose digests are known, from a journal or from [`super::diff()`].
 pub fn apply(base: &Version, delta: &Delta) -> Result<Version, ApplyError> {
     if delta.from != base.serial {
         return Err(ApplyError::SerialDiffers);

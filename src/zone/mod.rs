@@ -1,7 +1,7 @@
 //! Where a zone lives: one immutable version in memory, and everything that is done to versions.
 //!
 //! A [`Version`] is a tree of small pages that are never written after they were made; a change
-//! ([`edit`], [`apply`]) copies the pages that it touches and shares the rest. [`diff`] walks two
+//! ([`edit()`], [`apply`]) copies the pages that it touches and shares the rest. [`diff()`] walks two
 //! versions and skips what they share. The [`ZoneSet`] of a server is the same kind of tree, keyed
 //! by apex. This room knows no files, clocks or messages: records come in checked and in wire form.
 //!
