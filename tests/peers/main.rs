@@ -9,6 +9,7 @@ mod bellwether;
 mod interop;
 mod pair;
 mod peer;
+mod questions;
 mod relay;
 mod survival;
 mod texts;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     let filters: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let listing = std::env::args().any(|argument| argument == "--list");
-    let all: Vec<Test> = [interop::TESTS, pair::TESTS, survival::TESTS].concat();
+    let all: Vec<Test> = [interop::TESTS, pair::TESTS, questions::TESTS, survival::TESTS].concat();
     let total = all.len();
     let chosen =
         |test: &Test| filters.is_empty() || filters.iter().any(|filter| test.0.contains(filter.as_str()));
