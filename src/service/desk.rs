@@ -147,11 +147,11 @@ impl Outside for Outward {
 pub(super) fn log(names: Names) -> Log {
     Arc::new(move |zone: ZoneId, reason: Reason, text: &str| {
         let (zone, code) = (names.zone(zone), reason.code());
-        match reason {
-            Reason::FileWarning | Reason::PeerSilent | Reason::PeerUnreachable => {
-                tracing::warn!(zone, code, "{text}");
-            }
-            _ => tracing::error!(zone, code, "{text}"),
+        // An error is what somebody must mend here; what the ladder copes with is a warning.
+        if code.starts_with("BW-T") || reason == Reason::FileWarning {
+            tracing::warn!(zone, code, "{text}");
+        } else {
+            tracing::error!(zone, code, "{text}");
         }
     })
 }
