@@ -112,7 +112,7 @@ impl Proposed {
         }
         let serial = self.change.after.serial();
         let forward = floor.is_none_or(|floor| serial.is_newer_than(floor));
-        if !forward && !self.may_go_back(floor, serial) {
+        if !forward && !self.may_go_back(live, floor, serial) {
             let floor = floor.unwrap_or(serial);
             return Err(Refusal::SerialNotNewer { floor, serial });
         }
@@ -131,12 +131,14 @@ impl Proposed {
         }
     }
 
-    /// R20: an expired zone, or an operator's retransfer; and a file that says again what a lost
-    /// body said.
-    fn may_go_back(&self, floor: Option<Serial>, serial: Serial) -> bool {
+    /// R20: an expired zone, or an operator's retransfer; and what brings back, whole or in part,
+    /// what was lost of the store (R01).
+    fn may_go_back(&self, live: Option<&Arc<Version>>, floor: Option<Serial>, serial: Serial) -> bool {
+        let restores = floor == Some(serial) && live.is_none_or(|live| live.serial() != serial);
         match self.origin {
-            Origin::Transfer { accept_lower, .. } => accept_lower,
-            Origin::File { .. } => self.change.base.is_none() && floor == Some(serial),
+            // Without a version there is nobody to whom the serial could go back.
+            Origin::Transfer { accept_lower, .. } => accept_lower || restores || live.is_none(),
+            Origin::File { .. } => restores,
             Origin::Rollback => false,
         }
     }

@@ -42,8 +42,14 @@ pub fn from_file(
     };
     let file = read.serial();
     let at_live = if file == live.serial() { read } else { zone::reserial(&read, live.serial()) };
+    // Newer than what is live only if the end of its chain was lost (R01).
+    let published = floor.map_or(live.serial(), |floor| live.serial().newest(floor));
+    let behind = published != live.serial();
     let Some(delta) = zone::diff(live, &at_live) else {
-        if !file.is_newer_than(live.serial()) {
+        if behind && file == published {
+            return Ok(changed(live, zone::reserial(live, file), false));
+        }
+        if !file.is_newer_than(published) {
             return Ok(Intake::Unchanged);
         }
         // Only the serial moved (E13).
@@ -51,7 +57,10 @@ pub fn from_file(
     };
     // The live version with the difference shares all other pages, in memory and in the next diff.
     let after = zone::apply(live, &delta).unwrap_or(at_live);
-    let Chosen { serial, ours } = serial::choose(policy, file, live.serial(), wall)?;
+    let Chosen { serial, ours } = match policy {
+        SerialPolicy::Keep if behind && file == published => Chosen { serial: file, ours: false },
+        policy => serial::choose(policy, file, published, wall)?,
+    };
     Ok(changed(live, zone::reserial(&after, serial), ours))
 }
 
