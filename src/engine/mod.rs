@@ -15,6 +15,8 @@ pub mod serial;
 pub mod setup;
 pub mod shard;
 pub mod status;
+#[cfg(test)]
+mod tests;
 mod threads;
 pub mod watch;
 mod zone;

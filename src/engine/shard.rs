@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::intake::Intake;
 use super::setup::{Settings, ZoneSetup};
@@ -21,6 +22,9 @@ use crate::store::{Receipt, RecoveredZone, ZoneWrite};
 use crate::time::{Now, Tick};
 use crate::transfer::incoming::{Answer, Ask, TransferError};
 use crate::zone::{Slot, Version};
+
+/// When a zone that panicked at its deadline is tried again.
+const AFTER_PANIC: Duration = Duration::from_secs(60);
 
 /// Links a write to its receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -193,7 +197,7 @@ pub enum Action {
     ReadFile(FileJob),
     /// Rebuild an earlier version.
     RollBack(RollbackJob),
-    /// Watch these files for this zone.
+    /// Watch these files for this zone; none any more if there are none.
     Watch(ZoneId, Vec<PathBuf>),
     /// Ask a peer.
     Ask(Job),
@@ -290,6 +294,8 @@ impl Shard {
         while let Some(&(tick, id)) = self.wheel.first()
             && tick <= now.tick
         {
+            // Should the zone panic, it does not hold the wheel: the others get their turn.
+            self.arm(id, Some(now.tick + AFTER_PANIC));
             self.with(id, |zone| zone.tick(now, out));
             self.settle(now, id, out);
             if self.deadlines.get(&id).is_some_and(|&again| again <= now.tick) {

@@ -5,11 +5,12 @@
 
 mod file;
 mod follow;
+mod proposal;
 mod report;
 
 use std::sync::Arc;
 
-use super::commit::{Checked, Origin, Proposed, Published, Refusal, timers};
+use super::commit::{Checked, Proposed, timers};
 use super::guard::Loss;
 use super::setup::{Role, Settings, ZoneSetup};
 use super::shard::{Action, Command, Job, Ticket, Token};
@@ -20,7 +21,7 @@ use crate::reason::Reason;
 use crate::replica::flock::{self, Flock};
 use crate::replica::follow::Follow;
 use crate::serve::{Asked, Observation};
-use crate::store::{BodyWrite, Receipt, RecoveredZone, ZoneMeta, ZoneWrite};
+use crate::store::{BodyWrite, RecoveredZone, ZoneMeta, ZoneWrite};
 use crate::time::{Now, Tick};
 use crate::transfer::incoming::{Answer, TransferError};
 use crate::zone::{Lease, Slot, SlotState, Version};
@@ -53,8 +54,9 @@ pub(super) struct Zone {
     lease: Lease,
     meta: ZoneMeta,
     durable: bool,
-    /// The write under way, and the version that becomes public with its receipt.
-    commit: Option<(Ticket, Option<Checked>)>,
+    /// The write under way, and the version that becomes public with its receipt, with the meta that
+    /// holds again if the disk refuses it.
+    commit: Option<(Ticket, Option<(Checked, ZoneMeta)>)>,
     /// The meta changed since it was last written.
     unsaved: bool,
     held: Option<(Proposed, Loss)>,
@@ -130,6 +132,8 @@ impl Zone {
 
     /// The zone goes, and its state with it.
     pub(super) fn remove(mut self, out: &mut Vec<Action>) {
+        self.answer_waiting(Err(String::from("the zone was removed")), out);
+        out.push(Action::Watch(self.setup.id, Vec::new()));
         out.push(Action::Publish(self.setup.apex.clone(), None));
         let ticket = self.ticket();
         let write = ZoneWrite { apex: self.setup.apex.clone(), body: BodyWrite::Forget, meta: self.meta };
@@ -224,158 +228,6 @@ impl Zone {
             Err(error) => flock::Event::Unanswered(attempt, error.to_string()),
         };
         self.drive_flock(now, event, out);
-    }
-
-    /// Everything that wants to publish ends here.
-    fn propose(&mut self, now: Now, proposed: Proposed, confirmed: bool, out: &mut Vec<Action>) {
-        if matches!(self.commit, Some((_, Some(_)))) {
-            // One change at a time; whoever lost the race computes again.
-            return self.refused(now, proposed.origin, Refusal::Stale, out);
-        }
-        let origin = proposed.origin;
-        let floor = self.meta.serial_floor;
-        match proposed.check(self.live.as_ref(), floor, &self.setup.guard, confirmed) {
-            Ok(checked) => {
-                self.held = None;
-                if let Some(loss) = checked.loss {
-                    out.push(Action::Note(self.setup.id, Reason::GuardHeld, loss.to_string()));
-                }
-                self.journal(now, checked, out);
-            }
-            Err(refusal) => self.refused(now, origin, refusal, out),
-        }
-    }
-
-    fn journal(&mut self, now: Now, checked: Checked, out: &mut Vec<Action>) {
-        let mut meta = self.meta.clone();
-        meta.serial_floor = Some(checked.version().serial());
-        match checked.origin() {
-            Origin::File { hash, .. } => {
-                meta.file_hash = Some(hash);
-                meta.rejected_hash = None;
-            }
-            Origin::Transfer { expire, .. } => {
-                let left = self.settings.clamps.transferred(now.tick, timers(checked.version()), expire);
-                meta.refreshed_at = Some(now.wall);
-                meta.expire_at = Some(now.wall + left.since(now.tick));
-            }
-            Origin::Rollback => meta.rejected_hash = meta.file_hash,
-        }
-        let ticket = self.ticket();
-        let write = checked.write(&self.setup.apex, meta.clone());
-        self.meta = meta;
-        self.unsaved = false;
-        self.commit = Some((ticket, Some(checked)));
-        out.push(Action::Journal(self.setup.id, ticket, write));
-    }
-
-    fn refused(&mut self, now: Now, origin: Origin, refusal: Refusal, out: &mut Vec<Action>) {
-        let (reason, text) = match refusal {
-            Refusal::Stale => {
-                return match origin {
-                    Origin::File { .. } | Origin::Rollback => self.read_file(out),
-                    Origin::Transfer { .. } => {
-                        self.transfer_rejected(now, Reason::IxfrInconsistent, "the zone moved on", out);
-                    }
-                };
-            }
-            Refusal::SerialNotNewer { floor, serial } => (
-                Reason::SerialLower,
-                format!("serial {serial} is not newer than {floor}, which was published"),
-            ),
-            Refusal::Held(proposed, loss) => {
-                let serial = proposed.change.after.serial();
-                let text = format!("serial {serial} is held: {loss}; `zone confirm` publishes it");
-                let after = proposed.change.after.clone();
-                self.held = Some((proposed, loss));
-                let reason = match origin {
-                    Origin::Transfer { .. } => Reason::GuardHeld,
-                    Origin::File { .. } | Origin::Rollback => Reason::FileGuard,
-                };
-                self.transfer_settled(now, &after, origin, out);
-                (reason, text)
-            }
-        };
-        self.fault(reason, &text, out);
-        if !matches!(reason, Reason::GuardHeld) {
-            self.transfer_rejected(now, reason, &text, out);
-        }
-        self.answer_waiting(Err(text), out);
-    }
-
-    /// A write ended.
-    pub(super) fn synced(
-        &mut self,
-        now: Now,
-        ticket: Ticket,
-        receipt: Receipt,
-        why: Option<String>,
-        out: &mut Vec<Action>,
-    ) {
-        let Some((ours, _)) = &self.commit else { return };
-        if *ours != ticket {
-            return;
-        }
-        self.durable = receipt.is_durable();
-        let Some((_, Some(checked))) = self.commit.take() else {
-            return self.save_if_unsaved(out);
-        };
-        match checked.journaled(receipt, self.settings.durability) {
-            Ok(journaled) => {
-                if let Source::File(_) = self.source {
-                    self.lease = Lease::forever();
-                }
-                let live = self.live.clone();
-                let (published, slot) =
-                    journaled.publish(self.setup.id, &self.setup.apex, live.as_ref(), self.lease.clone());
-                self.published(now, published, slot, why, out);
-            }
-            Err(reason) => {
-                // The floor was raised for a version that nobody saw; it stays: higher is safe.
-                let why = why.unwrap_or_else(|| String::from("the disk refuses"));
-                let text = format!("{why}: raise the SOA serial in the file or free space");
-                self.fault(reason, &text, out);
-                self.wait_for_disk(now);
-                self.transfer_rejected(now, reason, &text, out);
-                self.answer_waiting(Err(text), out);
-            }
-        }
-        self.save_if_unsaved(out);
-    }
-
-    /// What was volatile is on disk now.
-    pub(super) fn now_durable(&mut self) {
-        self.durable = true;
-        let volatile = Reason::StoreVolatile.code();
-        self.problem.take_if(|problem| problem.code == volatile);
-    }
-
-    /// The store began anew. A change under way brings its whole body along by itself.
-    pub(super) fn rewrite(&mut self, out: &mut Vec<Action>) {
-        let Some(live) = self.live.clone().filter(|_| self.commit.is_none()) else { return };
-        let ticket = self.ticket();
-        self.commit = Some((ticket, None));
-        let (apex, meta) = (self.setup.apex.clone(), self.meta.clone());
-        let write = ZoneWrite { apex, body: BodyWrite::Full(live), meta };
-        out.push(Action::Journal(self.setup.id, ticket, write));
-    }
-
-    fn published(
-        &mut self,
-        now: Now,
-        published: Published,
-        slot: Arc<Slot>,
-        why: Option<String>,
-        out: &mut Vec<Action>,
-    ) {
-        self.live = Some(published.version.clone());
-        self.shown = Shown::Serving;
-        self.problem = why.map(|why| Problem::new(Reason::StoreVolatile, why));
-        // The lease must hold before the slot is seen.
-        self.transfer_settled(now, &published.version, published.origin, out);
-        out.push(Action::Publish(self.setup.apex.clone(), Some(slot)));
-        self.drive_flock(now, published.notify(), out);
-        self.answer_waiting(Ok(format!("serial {} is published", published.version.serial())), out);
     }
 
     fn drive_flock(&mut self, now: Now, event: flock::Event, out: &mut Vec<Action>) {

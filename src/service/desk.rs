@@ -139,7 +139,11 @@ impl Outside for Outward {
     }
 
     fn watch(&self, zone: ZoneId, files: Vec<PathBuf>) {
-        self.watcher.watch(zone, files);
+        if files.is_empty() {
+            self.watcher.forget(zone);
+        } else {
+            self.watcher.watch(zone, files);
+        }
     }
 }
 

@@ -30,7 +30,6 @@ pub(super) struct FileSource {
     pub(super) force: bool,
     /// The disk refused: read again then.
     pub(super) retry_at: Option<Tick>,
-    attempts: u64,
     /// The reading under way brings an earlier version back.
     rolling_back: bool,
 }
@@ -67,12 +66,15 @@ impl Zone {
         let Role::Primary { file, serial, .. } = &self.setup.role else { return };
         let Source::File(source) = &mut self.source else { return };
         source.retry_at = None;
-        if source.reading.is_some() {
+        if source.reading.is_some() || matches!(self.commit, Some((_, Some(_)))) {
+            // What is being published is what the next reading is compared with.
             source.again = true;
             return;
         }
-        source.attempts += 1;
-        let attempt = Attempt(source.attempts);
+        let force = std::mem::take(&mut source.force);
+        // One count for tickets and readings: a reading of an earlier setup never passes for ours.
+        let attempt = Attempt(self.next_ticket);
+        self.next_ticket += 1;
         source.reading = Some(attempt);
         source.rolling_back = false;
         out.push(Action::ReadFile(FileJob {
@@ -83,7 +85,7 @@ impl Zone {
             policy: *serial,
             live: self.live.clone(),
             floor: self.meta.serial_floor,
-            rejected: self.meta.rejected_hash.filter(|_| !std::mem::take(&mut source.force)),
+            rejected: self.meta.rejected_hash.filter(|_| !force),
         }));
     }
 
@@ -95,8 +97,8 @@ impl Zone {
         if source.reading.is_some() {
             return out.push(Action::Done(token, Err(String::from("the file is being read; try again"))));
         }
-        source.attempts += 1;
-        let attempt = Attempt(source.attempts);
+        let attempt = Attempt(self.next_ticket);
+        self.next_ticket += 1;
         source.reading = Some(attempt);
         source.rolling_back = true;
         self.waiting.push(token);
@@ -117,12 +119,19 @@ impl Zone {
         }
         source.reading = None;
         let rolling_back = std::mem::take(&mut source.rolling_back);
-        let again = std::mem::take(&mut source.again);
         match result {
             Ok(read) => self.take_in(now, read, rolling_back, out),
+            // The file is as good as it was: only the command failed.
+            Err(fault) if rolling_back => self.answer_waiting(Err(fault.text), out),
             Err(fault) => self.file_fault(fault, out),
         }
-        if again {
+        self.read_if_changed(out);
+    }
+
+    /// Reads a file that changed while something else was under way.
+    pub(super) fn read_if_changed(&mut self, out: &mut Vec<Action>) {
+        let Source::File(source) = &mut self.source else { return };
+        if source.reading.is_none() && std::mem::take(&mut source.again) {
             self.read_file(out);
         }
     }
@@ -163,10 +172,19 @@ impl Zone {
         if !fault.files.is_empty() {
             out.push(Action::Watch(self.setup.id, fault.files));
         }
-        if self.live.is_none() || self.shown == Shown::Loading {
+        if fault.reason == Reason::FileHeld && self.live.is_some() && self.shown != Shown::Serving {
+            // Not a bad file: a rollback wants what is stored (R12).
+            self.show(Shown::Serving, out);
+        }
+        self.unserved(out);
+        self.answer_waiting(Err(fault.text), out);
+    }
+
+    /// A primary whose file gives nothing to serve says so, and does not load for ever.
+    pub(super) fn unserved(&mut self, out: &mut Vec<Action>) {
+        if matches!(self.source, Source::File(_)) && self.shown == Shown::Loading {
             self.show(Shown::Faulted, out);
         }
-        self.answer_waiting(Err(fault.text), out);
     }
 
     pub(super) fn wait_for_disk(&mut self, now: Now) {
