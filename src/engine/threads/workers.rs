@@ -1,5 +1,6 @@
 //! The worker pool: what takes long and needs no order.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SendError};
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +10,7 @@ use crate::config::SerialPolicy;
 use crate::dns::Name;
 use crate::engine::reading;
 use crate::engine::setup::Role;
-use crate::engine::shard::{Event, FileFault, FileJob, RollbackJob};
+use crate::engine::shard::{Event, FileFault, FileJob, FileRead, RollbackJob};
 use crate::engine::watch::Stamped;
 use crate::reason::Reason;
 use crate::store::{Compactor, ZoneMeta};
@@ -55,11 +56,15 @@ fn run(engine: &Engine, work: Work) {
             let mut sources = Stamped::default();
             let wall = engine.0.clock.now().wall;
             let key = engine.0.settings.digest_key;
-            let mut result = reading::read_file(&job, &mut sources, key, wall);
+            let mut result = guarded(|| reading::read_file(&job, &mut sources, key, wall));
             if !sources.held_still() {
                 // Half of one version and half of another (R08); the watcher says when it is whole.
                 let text = format!("{} changed while it was read", job.file.display());
-                result = Err(FileFault { reason: Reason::FileUnreadable, text, files: Vec::new() });
+                let files = match result {
+                    Ok(read) => read.files,
+                    Err(fault) => fault.files,
+                };
+                result = Err(FileFault { reason: Reason::FileUnreadable, text, files });
             }
             engine.send(Event::Read(job.zone, job.attempt, result));
         }
@@ -69,8 +74,10 @@ fn run(engine: &Engine, work: Work) {
                 _ => SerialPolicy::Keep,
             };
             let reader = engine.reader();
-            let result = reading::roll_back(&job, policy, |version, from| {
-                reader.history(version, from).map_err(|error| error.to_string())
+            let result = guarded(|| {
+                reading::roll_back(&job, policy, |version, from| {
+                    reader.history(version, from).map_err(|error| error.to_string())
+                })
             });
             engine.send(Event::Read(job.zone, job.attempt, result));
         }
@@ -80,6 +87,15 @@ fn run(engine: &Engine, work: Work) {
             engine.to_store(Write::Compacted(apex, prepared));
         }
     }
+}
+
+/// A panic over one zone's content is that zone's fault alone (invariant 7): it is told, and the
+/// worker goes on.
+fn guarded(read: impl FnOnce() -> Result<FileRead, FileFault>) -> Result<FileRead, FileFault> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        let text = String::from("a bug in the server while it read the zone; the last version is served");
+        Err(FileFault { reason: Reason::Faulted, text, files: Vec::new() })
+    })
 }
 
 impl Engine {
