@@ -425,3 +425,11 @@ fn another_file_in_the_config_is_read_though_the_old_one_was_being_read() {
     });
     assert!(new.is_some_and(|new| new != old.attempt));
 }
+
+#[test]
+fn r17_after_a_start_the_flock_is_told_what_is_served() {
+    let mut bench = Bench::new(primary());
+    bench.restart(|_| ());
+    let told = bench.asked.iter().find(|job| job.peer == NS2).expect("a NOTIFY leaves");
+    assert!(matches!(told.ask.kind, AskKind::Notify(_)));
+}

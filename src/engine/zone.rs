@@ -10,7 +10,7 @@ mod report;
 
 use std::sync::Arc;
 
-use super::commit::{Checked, Proposed, timers};
+use super::commit::{Checked, Origin, Proposed, timers};
 use super::guard::Loss;
 use super::setup::{Role, Settings, ZoneSetup};
 use super::shard::{Action, Command, Job, Ticket, Token};
@@ -105,6 +105,7 @@ impl Zone {
         }
         zone.meta.role = zone.role_code();
         zone.begin(now, out);
+        zone.call_flock(now, out);
         zone
     }
 
@@ -118,11 +119,7 @@ impl Zone {
         self.setup = setup;
         if notify_changed {
             self.flock = Flock::new(&self.setup.notify, self.flock.next_attempt());
-            if let Some(live) = self.live.clone() {
-                let refresh = std::time::Duration::from_secs(u64::from(timers(&live).refresh));
-                let event = flock::Event::Published { serial: live.serial(), refresh };
-                self.drive_flock(now, event, out);
-            }
+            self.call_flock(now, out);
         }
         if source_changed {
             self.meta.role = self.role_code();
@@ -182,8 +179,14 @@ impl Zone {
                 done(Err("this zone is a primary: it has a file, no primaries"), out);
             }
             (_, Command::Confirm(serial)) => match self.held.take() {
-                Some((proposed, _)) if proposed.change.after.serial() == serial => {
+                Some((mut proposed, _)) if proposed.change.after.serial() == serial => {
                     self.waiting.push(token);
+                    if let (Origin::Transfer { expire, .. }, Source::Primaries { follow, .. }) =
+                        (&mut proposed.origin, &self.source)
+                    {
+                        // An operator's word is not a primary's: the deadline stays (R18).
+                        *expire = follow.expires().map(|at| at.since(now.tick).as_secs() as u32);
+                    }
                     self.propose(now, proposed, true, out);
                 }
                 other => {
@@ -227,6 +230,15 @@ impl Zone {
             Ok(_) => flock::Event::Acknowledged(attempt),
             Err(error) => flock::Event::Unanswered(attempt, error.to_string()),
         };
+        self.drive_flock(now, event, out);
+    }
+
+    /// Tells the flock what is served: at a start, since a crash may have come between a version and
+    /// its NOTIFY, and when the flock is another one.
+    fn call_flock(&mut self, now: Now, out: &mut Vec<Action>) {
+        let Some(live) = self.live.clone().filter(|_| self.shown == Shown::Serving) else { return };
+        let refresh = std::time::Duration::from_secs(u64::from(timers(&live).refresh));
+        let event = flock::Event::Published { serial: live.serial(), refresh };
         self.drive_flock(now, event, out);
     }
 

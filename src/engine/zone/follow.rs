@@ -52,12 +52,18 @@ impl Zone {
 
     fn begin_follow(&mut self, now: Now, setup: Setup, out: &mut Vec<Action>) {
         let held = self.live.as_ref().map(|live| Held { serial: live.serial(), timers: timers(live) });
-        let expires = held.map(|held| match (self.meta.refreshed_at, self.meta.expire_at) {
+        let running = match &self.source {
+            Source::Primaries { follow, .. } => follow.expires(),
+            Source::File(_) => None,
+        };
+        // Through a reload the boot clock goes on (R18).
+        let stored = held.map(|held| match (self.meta.refreshed_at, self.meta.expire_at) {
             // Across a restart the wall clock tells how much is left; one that went back counts as
             // nothing elapsed (R18).
             (Some(saved), Some(until)) => now.tick + until.since(saved).saturating_sub(now.wall.since(saved)),
             _ => now.tick + self.settings.clamps.expire(held.timers),
         });
+        let expires = running.or(stored);
         let first = match &self.source {
             Source::Primaries { follow, .. } => follow.next_attempt(),
             Source::File(_) => 1,
@@ -123,7 +129,10 @@ impl Zone {
                 if self.live.is_some() {
                     self.save(out);
                 }
-                self.problem = None;
+                // A confirmation ends what a primary did; not a hold, nor what is wrong with the disk.
+                if self.held.is_none() && self.durable {
+                    self.problem = None;
+                }
             }
             follow::Action::Note(reason, text) => self.fault(reason, &text, out),
         }
