@@ -9,7 +9,7 @@ mod keeper;
 mod runner;
 mod workers;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -224,8 +224,9 @@ impl Engine {
     pub fn reload(&self, zones: Vec<ZoneSetup>, book: &Book) {
         self.0.publisher.swap(|world| book.world(world.zones.clone()));
         let before: Vec<ZoneSetup> = self.zones_read().values().cloned().collect();
+        let named: HashSet<&Name> = zones.iter().map(|setup| &setup.apex).collect();
         for old in before {
-            if !zones.iter().any(|setup| setup.apex == old.apex) {
+            if !named.contains(&old.apex) {
                 self.forget(&old);
             }
         }

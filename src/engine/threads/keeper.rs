@@ -40,7 +40,7 @@ struct Keeper<'a> {
     store: Store,
     engine: &'a Engine,
     /// Zones whose last write is not on disk, with what to write when it heals.
-    volatile: HashMap<Name, (ZoneId, Option<Arc<Version>>, ZoneMeta)>,
+    volatile: HashMap<Name, (ZoneId, BodyWrite, ZoneMeta)>,
     /// Zones whose body is being rewritten, with the newest meta.
     compacting: HashMap<Name, ZoneMeta>,
     heal_at: Option<Instant>,
@@ -117,9 +117,13 @@ impl Keeper<'_> {
             if receipt.is_durable() {
                 self.volatile.remove(&write.apex);
             } else {
-                let entry =
-                    self.volatile.entry(write.apex.clone()).or_insert((zone, None, write.meta.clone()));
-                entry.1 = version(&write.body).or(entry.1.take());
+                let empty = (zone, BodyWrite::Keep, write.meta.clone());
+                let entry = self.volatile.entry(write.apex.clone()).or_insert(empty);
+                match (&write.body, version(&write.body)) {
+                    (BodyWrite::Forget, _) => entry.1 = BodyWrite::Forget,
+                    (_, Some(version)) => entry.1 = BodyWrite::Full(version),
+                    (_, None) => {}
+                }
                 entry.2 = write.meta.clone();
             }
             self.engine.send(Event::Synced(zone, ticket, receipt, why.clone()));
@@ -177,9 +181,9 @@ impl Keeper<'_> {
         let writes: Vec<ZoneWrite> = self
             .volatile
             .iter()
-            .map(|(apex, (_, version, meta))| ZoneWrite {
+            .map(|(apex, (_, body, meta))| ZoneWrite {
                 apex: apex.clone(),
-                body: version.clone().map_or(BodyWrite::Keep, BodyWrite::Full),
+                body: body.clone(),
                 meta: meta.clone(),
             })
             .collect();
