@@ -126,7 +126,11 @@ impl Peer {
     fn bind(&self, role: Role, other: SocketAddr) -> Command {
         // AppArmor binds its rules to the path of the program, and those know no test directories.
         let program = self.dir.join("named");
-        fs::copy(yard::find("named").expect("looked for before"), &program).expect("a copy of named");
+        // Copied by another process: a descriptor open for writing here would be inherited by the
+        // servers that other threads start at this moment, and the copy would count as busy.
+        let copied =
+            Command::new("cp").arg(yard::find("named").expect("looked for before")).arg(&program).status();
+        assert!(copied.is_ok_and(|status| status.success()), "a copy of named");
         let (dir, file, port) = (self.dir.display(), self.zone_file(), self.address.port());
         let to = format!("{} port {} key \"{KEY_NAME}\";", other.ip(), other.port());
         let zone = match role {
