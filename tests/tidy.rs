@@ -75,7 +75,7 @@ const BANNED: &[(&str, &str)] = &[
     ("unbounded_channel", "bound the channel and push back"),
 ];
 
-/// Files that are one flat table may be longer.
+/// Files of tests and benches count too; files that are one flat table may be longer.
 const FLAT_TABLES: &[&str] = &["src/dns/rtype.rs", "src/reason.rs"];
 
 const LINES_MAX: usize = 450;
@@ -106,6 +106,11 @@ impl Source {
 }
 
 fn sources() -> Vec<Source> {
+    sources_in("src")
+}
+
+/// Every Rust file of a folder.
+fn sources_in(folder: &str) -> Vec<Source> {
     fn walk(folder: &Path, found: &mut Vec<Source>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -118,8 +123,8 @@ fn sources() -> Vec<Source> {
         }
     }
     let mut found = Vec::new();
-    walk(Path::new("src"), &mut found);
-    assert!(found.len() > 20, "the sources are not where this test looks");
+    walk(Path::new(folder), &mut found);
+    assert!(found.len() > 2, "the sources are not where this test looks");
     found
 }
 
@@ -198,7 +203,7 @@ fn nothing_unfinished_and_nothing_unbounded_stands_in_the_sources() {
 #[test]
 fn files_stay_short_enough_to_be_read() {
     let mut faults = Vec::new();
-    for source in sources().iter().filter(|source| !source.is_test()) {
+    for source in sources().iter().chain(&sources_in("tests")).chain(&sources_in("benches")) {
         let lines = source.text.lines().count();
         let path = source.path.to_string_lossy();
         if lines > LINES_MAX && !FLAT_TABLES.contains(&path.as_ref()) {

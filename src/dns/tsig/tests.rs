@@ -15,6 +15,8 @@ use crate::dns::{Class, Name, OpCode, RecordType, ResponseCode};
 use crate::limits;
 use crate::reason::Reason;
 
+mod anything;
+
 const NOW: u64 = 1_800_000_000;
 const SECRET: &[u8] = b"a secret that is neither short nor long";
 
@@ -428,32 +430,4 @@ fn keys_hide_their_secret_and_rings_find_them_in_any_case() {
     assert_eq!(ring.len(), 1);
     assert_eq!("HMAC-sha512.".parse(), Ok(Algorithm::Sha512));
     assert_eq!("hmac-md5".parse::<Algorithm>(), Err(UnknownAlgorithm));
-}
-
-proptest! {
-    #[test]
-    fn h03_whatever_changes_is_noticed_and_nothing_panics(
-        at in 0usize..200,
-        bit in 0u8..8,
-        cut in 0usize..200,
-    ) {
-        let (request, mut verifier) = Buffer::signed(&our_key(Algorithm::Sha256), NOW);
-        let mut octets = request.octets().to_vec();
-        let at = at % octets.len();
-        octets[at] ^= 1 << bit;
-        if let Ok(read) = read_request(&octets)
-            && let Some(tsig) = read.tsig
-        {
-            let blind = tsig.key_name().as_ref() == our_key(Algorithm::Sha256).name();
-            let verified = verify_request(&octets, &tsig, &ring(), NOW).is_ok();
-            // Case of a name, the id, and the class and TTL that §4.3.3 fixes are not covered.
-            let uncovered = at < 2 || (blind && octets.eq_ignore_ascii_case(request.octets()))
-                || (tsig.at + 17..tsig.at + 23).contains(&at);
-            prop_assert!(!verified || uncovered, "octet {at} bit {bit}");
-        }
-        octets.truncate(cut);
-        if let Ok(reader) = Reader::new(&octets) {
-            let _ = verifier.check(&octets, reader.tsig(), NOW);
-        }
-    }
 }
