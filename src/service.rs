@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use crate::config::{Config, ConfigError};
 use crate::control::{Control, Operations};
 use crate::engine::shard::Event;
+use crate::engine::status::ZoneStatus;
 use crate::engine::watch::os::{Notice, Watcher};
 use crate::engine::{Engine, EngineConfig, Settings};
 use crate::env::{Clock, OsClock, OsDisk, OsRandom, Random};
@@ -113,14 +114,16 @@ impl Service {
         &self.engine
     }
 
-    /// Waits until every zone has left `loading`, or `patience` is over.
+    /// Waits until every zone answers or has said why it cannot yet (its primaries are silent, say),
+    /// or `patience` is over.
     pub fn wait_until_loaded(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         let ids: Vec<_> = {
             let running = self.running.lock().expect("no reload panics");
             running.handles.zone_ids(&running.config)
         };
-        ids.into_iter().all(|zone| self.engine.wait_until(zone, until, |status| status.state != "loading"))
+        let settled = |status: &ZoneStatus| status.state != "loading" || status.problem.is_some();
+        ids.into_iter().all(|zone| self.engine.wait_until(zone, until, settled))
     }
 
     /// Reads the config again and every zone file that changed (SIGHUP).

@@ -10,10 +10,12 @@ use tracing::Level;
 use crate::config::{Config, Paint};
 use crate::service::Service;
 
-/// How long the start may take before the service manager hears of it all the same.
-const LOADING_MAX: Duration = Duration::from_secs(3600);
-/// How often the service manager is asked for more time while zones load.
-const LOADING_STEP: Duration = Duration::from_secs(10);
+/// Enough for the runtime to notice a signal that has come.
+const TURN: Duration = Duration::from_millis(1);
+/// How often a start looks for a signal while zones load.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How long the service manager waits for the next word; it gets one at every look.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(path: &Path, level: Level, json: bool) -> Result<(), String> {
@@ -25,51 +27,75 @@ pub(super) fn run(path: &Path, level: Level, json: bool) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     // The handlers must stand before anything runs, or an early SIGTERM would not stop cleanly.
-    let signals = runtime.block_on(async { Signals::new() }).map_err(|error| format!("signals: {error}"))?;
+    let mut signals =
+        runtime.block_on(async { Signals::new() }).map_err(|error| format!("signals: {error}"))?;
     let zones = config.zones.len();
     let service = Service::start(config).map_err(|error| error.to_string())?;
     for address in service.addresses() {
         tracing::info!(%address, "listening");
     }
-    wait_for_zones(&service);
-    tracing::info!(zones, "ready");
-    tell(&[NotifyState::Ready]);
-    runtime.block_on(attend(&service, signals));
+    if wait_for_zones(&service, || runtime.block_on(signals.ending.arrives_within(TURN))) {
+        tracing::info!(zones, "ready");
+        tell(&[NotifyState::Ready]);
+        runtime.block_on(attend(&service, signals));
+    }
     tell(&[NotifyState::Stopping]);
     tracing::info!("stopping");
     service.stop();
     Ok(())
 }
 
-fn wait_for_zones(service: &Service) {
-    let mut waited = Duration::ZERO;
-    while !service.wait_until_loaded(LOADING_STEP) && waited < LOADING_MAX {
-        waited += LOADING_STEP;
-        tell(&[NotifyState::ExtendTimeoutUsec((2 * LOADING_STEP).as_micros() as u32)]);
+/// Waits until the zones answer, however long that takes; `false` if it is to stop before.
+fn wait_for_zones(service: &Service, mut stop: impl FnMut() -> bool) -> bool {
+    while !service.wait_until_loaded(LOOK_AGAIN) {
+        if stop() {
+            return false;
+        }
+        tell(&[NotifyState::ExtendTimeoutUsec(PATIENCE.as_micros() as u32)]);
     }
+    true
 }
 
 struct Signals {
+    ending: Ending,
+    hangup: Signal,
+}
+
+/// What ends the server.
+struct Ending {
     term: Signal,
     interrupt: Signal,
-    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Signals> {
         Ok(Signals {
-            term: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            ending: Ending {
+                term: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            },
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+}
+
+impl Ending {
+    async fn arrives(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => (),
+            _ = self.interrupt.recv() => (),
+        }
+    }
+
+    async fn arrives_within(&mut self, patience: Duration) -> bool {
+        tokio::time::timeout(patience, self.arrives()).await.is_ok()
     }
 }
 
 async fn attend(service: &Service, mut signals: Signals) {
     loop {
         tokio::select! {
-            _ = signals.term.recv() => return,
-            _ = signals.interrupt.recv() => return,
+            () = signals.ending.arrives() => return,
             _ = signals.hangup.recv() => reload(service),
         }
     }

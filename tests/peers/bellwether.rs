@@ -1,6 +1,7 @@
 //! A Bellwether of its own: its directory, config, process, and the commands that talk to it.
 
 use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -89,7 +90,13 @@ impl<'y> Bellwether<'y> {
 
     /// Starts the server and waits until it answers operators.
     pub fn start(&self) {
+        self.start_with(&[]);
+    }
+
+    /// [`Bellwether::start`] with these variables in its environment.
+    pub fn start_with(&self, environment: &[(&str, &OsStr)]) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bellwether"));
+        command.envs(environment.iter().copied());
         command.args(["run", "--log", "debug", "--config"]).arg(self.config());
         let mut process = self.yard.start(&self.name, command.current_dir(&self.dir));
         yard::poll(&format!("{} to be ready", self.name), || {

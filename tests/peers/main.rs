@@ -11,6 +11,7 @@ mod pair;
 mod peer;
 mod questions;
 mod relay;
+mod service;
 mod survival;
 mod texts;
 mod yard;
@@ -33,7 +34,8 @@ fn main() -> ExitCode {
     let filters: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let listing = std::env::args().any(|argument| argument == "--list");
-    let all: Vec<Test> = [interop::TESTS, pair::TESTS, questions::TESTS, survival::TESTS].concat();
+    let all: Vec<Test> =
+        [interop::TESTS, pair::TESTS, questions::TESTS, service::TESTS, survival::TESTS].concat();
     let total = all.len();
     let chosen =
         |test: &Test| filters.is_empty() || filters.iter().any(|filter| test.0.contains(filter.as_str()));

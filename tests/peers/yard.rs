@@ -27,6 +27,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("pdns_server", "pdns-server pdns-backend-bind"),
     ("pdns_control", "pdns-server"),
     ("vim", "vim"),
+    ("systemd-analyze", "systemd"),
     ("git", "git"),
 ];
 
