@@ -39,9 +39,14 @@ impl<'y> Bellwether<'y> {
 
     /// Writes a config that ends with `rest`.
     pub fn configure(&self, rest: &str) {
+        self.configure_more("", "", rest);
+    }
+
+    /// The same with more lines for `[server]` and `[timers]`.
+    pub fn configure_more(&self, server: &str, timers: &str, rest: &str) {
         let text = format!(
-            "[server]\nlisten = [\"{}\"]\nstate_dir = \"state\"\nworkers = 1\n\n\
-             [timers]\nrefresh_min = \"1s\"\nretry_min = \"1s\"\n\n\
+            "[server]\nlisten = [\"{}\"]\nstate_dir = \"state\"\nworkers = 1\n{server}\n\
+             [timers]\nrefresh_min = \"1s\"\nretry_min = \"1s\"\n{timers}\n\
              [keys.\"{KEY_NAME}\"]\nalgorithm = \"hmac-sha256\"\nsecret = \"{KEY_SECRET}\"\n\n{rest}",
             self.address
         );
@@ -71,6 +76,25 @@ impl<'y> Bellwether<'y> {
              allow_transfer = [\"key:{KEY_NAME}\"]\n",
             peer(primary, trust)
         ));
+    }
+
+    /// A secondary of [`ZONE`] that knows its primaries by their addresses, and that whoever has the key
+    /// may transfer from. What fails is tried again every second. `more` are further lines of the zone.
+    pub fn follow(&self, primaries: &[SocketAddr], more: &str) {
+        let mut peers = String::new();
+        for (number, address) in primaries.iter().enumerate() {
+            peers += &format!("[peers.p{number}]\naddress = \"{address}\"\n\n");
+        }
+        let names: Vec<String> = (0..primaries.len()).map(|number| format!("\"p{number}\"")).collect();
+        self.configure_more(
+            "",
+            "retry_max = \"1s\"\n",
+            &format!(
+                "{peers}[[zones]]\nname = \"{ZONE}\"\nrole = \"secondary\"\nprimaries = [{}]\n\
+                 allow_transfer = [\"key:{KEY_NAME}\"]\n{more}\n",
+                names.join(", ")
+            ),
+        );
     }
 
     /// The config file.

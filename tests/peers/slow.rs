@@ -1,0 +1,50 @@
+//! Clients that read a transfer slowly, or not at all.
+
+use crate::Test;
+use crate::signature::Seal;
+use crate::texts::{ZONE, zone_text};
+use crate::transfer_out::serving;
+use crate::wire::{self, AXFR, Message, Rr, SOA, Stream, TXT};
+use crate::yard::Yard;
+
+/// The tests of this file.
+pub const TESTS: &[Test] =
+    &[("d10_a_slow_reader_gets_one_version_whole", &[], a_slow_reader_gets_one_version)];
+
+/// Records of the large zone, of 200 octets each: far more than lies in buffers between two sockets.
+const RECORDS: u32 = 40_000;
+
+/// A large zone whose records all carry the same token.
+fn text_with(serial: u32, token: &str) -> String {
+    let mut text = zone_text(serial, 0);
+    let filling = "x".repeat(150);
+    for record in 0..RECORDS {
+        text += &format!("token-{record} TXT \"{token} {filling}\"\n");
+    }
+    text
+}
+
+fn a_slow_reader_gets_one_version(yard: &Yard) {
+    let server = serving(yard, &text_with(1, "before"));
+    let mut stream = Stream::narrow(server.address);
+    let (request, mut chain) = Seal::flock().request(Message::query(1, ZONE, AXFR));
+    stream.send(&[request.0]);
+    let first = stream.read().expect("a message");
+    server.write_zone(&text_with(2, "after"));
+    server.wait(2);
+    let answer = wire::over_udp(server.address, &Message::query(2, ZONE, SOA).0).expect("an answer");
+    assert_eq!(answer.serials(), [2]);
+    // The rest comes only now: it is still the version that the transfer began with.
+    let mut messages = vec![first];
+    while messages.last().and_then(|message| message.answers().pop()).is_none_or(|last| last.rtype != SOA) {
+        messages.push(stream.read().expect("a message"));
+    }
+    assert!(messages.iter().all(|message| chain.verify(message)));
+    let records: Vec<Rr> = messages.iter().flat_map(|message| message.answers()).collect();
+    let serials: Vec<u32> = records.iter().filter(|record| record.rtype == SOA).map(Rr::serial).collect();
+    assert_eq!(serials, [1, 1]);
+    let mut tokens = records.iter().filter(|record| record.rtype == TXT && record.rdata.len() > 150);
+    assert!(
+        tokens.clone().count() as u32 == RECORDS && tokens.all(|record| record.rdata[1..7] == *b"before")
+    );
+}
