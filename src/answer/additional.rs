@@ -37,8 +37,9 @@ impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
     /// The authoritative addresses of `name` in `version`.
     pub(super) fn addresses(&mut self, version: &Version, name: NameRef<'_>) -> Result<(), Full> {
         match version.find(name) {
-            Found::Name(node) => self.addresses_at(&node, name),
-            Found::Cut(_) | Found::Dname(_) | Found::None { .. } => Ok(()),
+            // A host may be one that a wildcard stands in for (RFC 4592 §3.3).
+            Found::Name(node) | Found::None { wildcard: Some(node), .. } => self.addresses_at(&node, name),
+            Found::Cut(_) | Found::Dname(_) | Found::None { wildcard: None, .. } => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The answer algorithm as tables: zones in a few lines, answers as `dig` would show them.
 
+mod additional;
 mod model;
 
 use std::sync::Arc;
@@ -383,23 +384,6 @@ fn b28_b31_least_ttl_and_any() {
     let all = ask_with(&zones, "x.example.", "ANY", 65_535, Query { any: AnyAnswer::All, ..PLAIN });
     assert_eq!(all.len(), 4);
     check(&zones, "nothing.example. ANY", &["NXDomain aa", SOA]);
-}
-
-#[test]
-fn b32_b34_additional_addresses() {
-    let zones = example();
-    let srv = |n| format!("an _sip._udp.example. 300 SRV {n} 1 506{} mail.example.", n - 1);
-    let mail = "ad mail.example. 300 A 192.0.2.25";
-    check(&zones, "_sip._udp.example. SRV", &["NoError aa", &srv(1), &srv(2), mail]);
-    let shown = ask_with(&zones, "svc.example.", "HTTPS", 65_535, PLAIN);
-    assert_eq!(shown[2..], ["ad svc.example. 300 A 192.0.2.90"]);
-    let shown = ask_with(&zones, "svc2.example.", "HTTPS", 65_535, PLAIN);
-    assert_eq!(shown[2..], ["ad www.example. 300 A 192.0.2.80", "ad www.example. 300 A 192.0.2.81"]);
-    assert_eq!(ask_with(&zones, "svc0.example.", "HTTPS", 65_535, PLAIN).len(), 2);
-    let mut two = example();
-    two.0.push(zone("other.", "ns 60 A 198.51.100.1"));
-    let shown = ask_with(&two, "example.", "NS", 65_535, PLAIN);
-    assert!(shown.contains(&"ad ns.other. 60 A 198.51.100.1".to_owned()), "{shown:?}");
 }
 
 #[test]
