@@ -120,6 +120,8 @@ reasons! {
     TransferTrailing = "T24" None, "records after the closing SOA";
     /// The peer answers for the zone without being authoritative.
     PeerLame = "T25" None, "peer not authoritative";
+    /// A serial below the one that was published is taken: the zone expired, or the operator lets it.
+    SerialBack = "T26" None, "a lower serial is taken";
     /// The peer does not know the key or will not take it.
     KeyUnknown = "K01" Some(18), "key unknown";
     /// The signature does not match.

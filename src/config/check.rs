@@ -43,6 +43,8 @@ pub(super) struct Checker<'a> {
     pub warnings: Vec<String>,
     /// The peers, by name.
     pub peer_names: BTreeMap<String, PeerIndex>,
+    /// The peers that prove who they are.
+    pub authenticated: Vec<PeerIndex>,
     /// The keys, by lower-cased name.
     pub key_names: Vec<Name>,
 }
@@ -60,6 +62,7 @@ pub(super) fn check(path: &Path, text: String, known: &[Zone]) -> Result<Config,
         problems: Vec::new(),
         warnings: Vec::new(),
         peer_names: BTreeMap::new(),
+        authenticated: Vec::new(),
         key_names: Vec::new(),
     };
     let server = checker.server(&raw.server);
@@ -279,7 +282,9 @@ impl Checker<'_> {
                 let problem = Problem::new(Reason::ConfigConflict, written.span(), title);
                 self.problem(problem.hint("a peer without a key is always known by its address"));
             }
-            self.peer_names.insert(written.get_ref().clone(), PeerIndex(peers.len()));
+            let index = PeerIndex(peers.len());
+            self.peer_names.insert(written.get_ref().clone(), index);
+            self.authenticated.extend(raw.key.as_ref().map(|_| index));
             let unspecified = SocketAddr::from(([0, 0, 0, 0], DNS_PORT));
             peers.push(Peer {
                 name: written.get_ref().clone(),

@@ -40,7 +40,7 @@ allow_transfer = ["10.0.0.0/8", "key:flock.example", "any"]
 [[zones]]
 name = "example.net"
 role = "secondary"
-primaries = ["ns3"]
+primaries = ["ns3", "ns2"]
 ixfr = false
 lower_serial = "accept_after"
 lower_serial_after = "1h30m"
@@ -99,7 +99,7 @@ fn the_sample_means_what_it_says() {
     assert!(com.position.ends_with("config.toml:26"), "{}", com.position);
 
     let Role::Secondary(secondary) = &config.zones[1].role else { panic!("{:?}", config.zones[1].role) };
-    assert_eq!(secondary.primaries, [PeerIndex(1)]);
+    assert_eq!(secondary.primaries, [PeerIndex(1), PeerIndex(0)]);
     assert!(!secondary.ixfr);
     assert_eq!(secondary.lower_serial, LowerSerial::AcceptAfter(Duration::from_secs(5_400)));
     assert_eq!(config.zones[3].pattern.as_deref(), Some("more/*.zone"));
@@ -135,8 +135,13 @@ fn mistakes_are_named_where_they_are() {
         ("workers = 1", "workers = ", Reason::ConfigSyntax, "config.toml:5:11"),
         ("\"[::1]:5300\"", "\"::1:x\"", Reason::ConfigBadValue, "is not an address"),
         ("\"[::1]:5300\"", "\"127.0.0.1:5300\"", Reason::ConfigDuplicate, "listed twice"),
-        ("primaries = [\"ns3\"]", "primaries = [\"ns33\"]", Reason::ConfigUnknownName, "did you mean `ns3`?"),
-        ("primaries = [\"ns3\"]", "", Reason::ConfigMissingKey, "needs `primaries`"),
+        (
+            "primaries = [\"ns3\", \"ns2\"]",
+            "primaries = [\"ns33\"]",
+            Reason::ConfigUnknownName,
+            "did you mean `ns3`?",
+        ),
+        ("primaries = [\"ns3\", \"ns2\"]", "", Reason::ConfigMissingKey, "needs `primaries`"),
         (
             "key:flock.example",
             "key:flok.example",
@@ -152,6 +157,7 @@ fn mistakes_are_named_where_they_are() {
         ("\"example.net\"", "\"a..b\"", Reason::ConfigBadValue, "is not a name"),
         ("ixfr = false", "file = \"x\"", Reason::ConfigConflict, "means nothing for a secondary zone"),
         ("\"accept_after\"", "\"alert\"", Reason::ConfigConflict, "goes with"),
+        ("[\"ns3\", \"ns2\"]", "[\"ns3\"]", Reason::ConfigConflict, "no primary has a `key`"),
         ("zones/%s.zone", "zones/%d.zone", Reason::ConfigBadValue, "only `s`"),
         ("zones/%s.zone", "zones/*.zone", Reason::ConfigConflict, "cannot have a pattern"),
         ("more/*.zone", "mroe/*.zone", Reason::ConfigFiles, "cannot list"),
@@ -170,7 +176,7 @@ fn mistakes_are_named_where_they_are() {
 #[test]
 fn several_problems_are_shown_at_once() {
     let directory = directory();
-    let text = SAMPLE.replace("workers = 1", "workers = 0").replace("[\"ns3\"]", "[\"ns9\"]");
+    let text = SAMPLE.replace("workers = 1", "workers = 0").replace("\"ns3\"", "\"ns9\"");
     let error = load(directory.path(), &text).expect_err("two problems");
     assert_eq!(error.problems().len(), 2);
     let shown = error.to_string();

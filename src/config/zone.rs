@@ -278,13 +278,24 @@ impl<'a> Merged<'a> {
             checker.problem(problem.hint("primaries = [\"NAME\"], and [peers.NAME] with its address"));
             return None;
         };
-        let primaries = written.get_ref().iter().filter_map(|peer| checker.peer(peer)).collect();
+        let primaries: Vec<_> = written.get_ref().iter().filter_map(|peer| checker.peer(peer)).collect();
         let after = self.value(|zone| &zone.lower_serial_after);
         let lower =
             self.value(|zone| &zone.lower_serial).map_or(RawLowerSerial::Alert, |lower| *lower.get_ref());
         if let (Some(after), true) = (after, lower != RawLowerSerial::AcceptAfter) {
             let title = "`lower_serial_after` goes with lower_serial = \"accept_after\" only";
             checker.problem(Problem::new(Reason::ConfigConflict, after.span(), title));
+        }
+        if let (Some(lower), RawLowerSerial::AcceptAfter, false) = (
+            self.value(|zone| &zone.lower_serial),
+            lower,
+            // A primary that is not defined is a problem of its own.
+            primaries.len() < written.get_ref().len()
+                || primaries.iter().any(|primary| checker.authenticated.contains(primary)),
+        ) {
+            let title = "no primary has a `key`, and only the word of one that has counts for accept_after";
+            let problem = Problem::new(Reason::ConfigConflict, lower.span(), title);
+            checker.problem(problem.hint("give the peer a key, or write lower_serial = \"alert\""));
         }
         let octets = self.value(|zone| &zone.transfer_octets_max).map(|octets| octets.get_ref().0);
         let records = self.value(|zone| &zone.transfer_records_max).map(|records| *records.get_ref());

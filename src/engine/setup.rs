@@ -40,6 +40,8 @@ pub enum Role {
     Secondary {
         /// In the order of preference.
         primaries: Vec<PeerId>,
+        /// Those of them that have a key, so that nobody else can speak for them (R20).
+        authenticated: Vec<PeerId>,
         /// Whether IXFR is asked for.
         ixfr: bool,
         /// R20.

@@ -15,6 +15,7 @@ use crate::config::{ColdStart, Durability, Guard, GuardAction, SerialPolicy};
 use crate::dns::{Name, Serial};
 use crate::env::sim::{Fault, SimDisk, SimRandom};
 use crate::ident::{PeerId, ZoneId};
+use crate::reason::Reason;
 use crate::replica::follow::LowerSerial;
 use crate::replica::timers::Clamps;
 use crate::store::{Options, RecoveredZone, Store, ZoneWrite};
@@ -76,7 +77,8 @@ fn primary() -> Role {
 
 fn secondary() -> Role {
     let limits = (1 << 30, 1 << 20);
-    Role::Secondary { primaries: vec![NS1], ixfr: true, lower_serial: LowerSerial::Alert, limits }
+    let (primaries, authenticated) = (vec![NS1], Vec::new());
+    Role::Secondary { primaries, authenticated, ixfr: true, lower_serial: LowerSerial::Alert, limits }
 }
 
 impl Bench {
@@ -341,7 +343,7 @@ fn r12_rollback_holds_the_file_until_it_changes_or_is_forced() {
     bench.tell(Event::FileChanged(ZONE));
     bench.restart(|_| ());
     bench.serves(7);
-    assert_eq!(bench.status().problem.as_ref().unwrap().code, crate::reason::Reason::FileHeld.code());
+    assert_eq!(bench.status().problem.as_ref().unwrap().code, Reason::FileHeld.code());
     bench.command(Command::Reload { force: true }).unwrap();
     bench.serves(8);
     assert!(bench.command(Command::Rollback(Serial(1))).is_err());
@@ -393,6 +395,9 @@ fn r20_an_expired_zone_takes_a_lower_serial() {
     bench.soa(4);
     bench.transfer(None, version(4, 5));
     bench.serves(4);
+    assert_eq!(bench.status().problem.as_ref().unwrap().code, Reason::SerialBack.code());
+    let history = bench.store.reader().history(&version(4, 5), Serial(6));
+    assert_eq!(history, Ok(None), "no difference leads over a step back");
 }
 
 #[test]

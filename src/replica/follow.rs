@@ -3,9 +3,12 @@
 //!
 //! Invariants: at most one request is under way; at most one more is pending (merged, never queued);
 //! what arrives for a request that was given up is ignored; a hint (NOTIFY) never changes state, it
-//! only decides when and whom we ask (R16). Nothing here reads a clock or a message.
+//! only decides when and whom we ask (R16). Only an expired zone asks all its primaries at once
+//! (R20). Nothing here reads a clock or a message.
 
+mod hold;
 mod message;
+mod poll;
 mod rest;
 
 use std::collections::VecDeque;
@@ -30,6 +33,9 @@ const REQUEST_MAX: Duration = Duration::from_secs(3 * 60 * 60);
 ///    ^                                   |   ^ next rung        |   ^ next rung  |
 ///    |          all rungs asked          |   +------------------+---+            |
 ///    +-----------------------------------+---------------------------------------+
+///    |
+///    |  expired                all answered, or 5 s
+///    +----------> Polling ---------------------------> Fetching, from the newest
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
@@ -37,8 +43,10 @@ enum State {
     Idle,
     /// One SOA query is out.
     Checking { attempt: Attempt, rung: Rung, since: Tick },
+    /// The zone is expired and all primaries are asked at once.
+    Polling { asked: Vec<(Attempt, Rung)>, until: Tick },
     /// One transfer is under way.
-    Fetching { attempt: Attempt, rung: Rung, since: Tick, lower: bool },
+    Fetching { attempt: Attempt, rung: Rung, since: Tick },
     /// A transfer is complete; the engine stores and publishes it.
     Settling,
 }
@@ -49,10 +57,22 @@ struct Round {
     rungs: VecDeque<Rung>,
     /// A primary confirmed what we hold.
     confirmed: bool,
-    /// The newest serial below ours, and who showed it.
-    lower: Option<(PeerId, Serial)>,
+    /// An authenticated primary showed a serial below ours.
+    lower: Option<PeerId>,
+    /// What the primaries of an expired zone showed.
+    answers: Vec<(PeerId, Serial)>,
+    /// Transfers take whatever serial comes (R20, or an operator's word).
+    any_serial: bool,
     /// The hint that began the round, if one did.
     hint: Option<(PeerId, Serial)>,
+}
+
+/// Answers below ours of authenticated primaries, as long as they agree: none goes back behind the
+/// one before (R20).
+#[derive(Clone, Copy, Debug)]
+struct LowerRun {
+    serial: Serial,
+    since: Tick,
 }
 
 /// The machine of one zone.
@@ -71,7 +91,7 @@ pub struct Follow {
     /// Rechecks after a hint that the primary did not make true.
     rechecks: usize,
     hinted_at: Option<Tick>,
-    lower_since: Option<Tick>,
+    lower: Option<LowerRun>,
     empty_rounds: u32,
     force: bool,
     next_attempt: u64,
@@ -101,7 +121,7 @@ impl Follow {
             pending: None,
             rechecks: 0,
             hinted_at: None,
-            lower_since: None,
+            lower: None,
             empty_rounds: 0,
             force: false,
             next_attempt: first_attempt,
@@ -136,6 +156,7 @@ impl Follow {
         let work = match &self.state {
             State::Idle => self.due,
             State::Checking { since, .. } | State::Fetching { since, .. } => *since + REQUEST_MAX,
+            State::Polling { until, .. } => *until,
             State::Settling => Tick(u64::MAX),
         };
         let expiry = self.expires.filter(|_| !self.expired).unwrap_or(Tick(u64::MAX));
@@ -180,7 +201,7 @@ impl Follow {
 
     /// Whether the last round confirmed what we hold: nothing is due, nothing is wrong.
     fn fresh(&self, now: Tick) -> bool {
-        self.state == State::Idle && self.pending.is_none() && now < self.due && self.lower_since.is_none()
+        self.state == State::Idle && self.pending.is_none() && now < self.due && self.round.confirmed
     }
 
     /// A round is wanted: at once if the last hinted one is long enough ago, else merged.
@@ -203,13 +224,16 @@ impl Follow {
         if hint.is_some() {
             self.hinted_at = Some(now);
         }
+        if self.expired {
+            return self.poll(now, out);
+        }
         let hint = hint.flatten();
-        let incremental = self.setup.ixfr && self.held.is_some() && !self.expired && !self.force;
+        let incremental = self.setup.ixfr && self.held.is_some() && !self.force;
         let rungs = match hint {
             Some((peer, _)) if incremental => ladder::fetches(&self.primaries, now, peer, true),
             _ => ladder::checks(&self.primaries, now),
         };
-        self.round = Round { rungs, hint, ..Round::default() };
+        self.round = Round { rungs, hint, any_serial: self.force, ..Round::default() };
         self.climb(now, out);
     }
 
@@ -218,23 +242,23 @@ impl Follow {
         let Some(rung) = self.round.rungs.pop_front() else {
             return self.end_round(now, out);
         };
-        self.take(now, rung, false, out);
-    }
-
-    fn take(&mut self, now: Tick, rung: Rung, accept_lower: bool, out: &mut Vec<Action>) {
-        let attempt = Attempt(self.next_attempt);
-        self.next_attempt += 1;
+        let attempt = self.attempt();
         self.state = match rung {
             Rung::Check(peer, transport) => {
                 out.push(Action::AskSoa(attempt, peer, transport));
                 State::Checking { attempt, rung, since: now }
             }
             Rung::Fetch(peer, kind) => {
-                let lower = accept_lower || self.force;
-                out.push(Action::Fetch { attempt, peer, kind, accept_lower: lower });
-                State::Fetching { attempt, rung, since: now, lower }
+                out.push(Action::Fetch { attempt, peer, kind, accept_lower: self.round.any_serial });
+                State::Fetching { attempt, rung, since: now }
             }
         };
+    }
+
+    fn attempt(&mut self) -> Attempt {
+        let attempt = Attempt(self.next_attempt);
+        self.next_attempt += 1;
+        attempt
     }
 
     fn answered(
@@ -244,7 +268,9 @@ impl Follow {
         result: Result<Seen, Failure>,
         out: &mut Vec<Action>,
     ) {
-        let State::Checking { attempt: ours, rung, .. } = self.state else { return };
+        let State::Checking { attempt: ours, rung, .. } = self.state else {
+            return self.polled(now, attempt, result, out);
+        };
         if ours != attempt {
             return;
         }
@@ -266,14 +292,14 @@ impl Follow {
         let Some(held) = self.held else {
             return self.fetch_from(now, peer, out);
         };
+        if self.expired {
+            // It expired during this round; the next one is another kind of round.
+            return self.end_round(now, out);
+        }
         if self.force || seen.serial.is_newer_than(held.serial) {
             return self.fetch_from(now, peer, out);
         }
         if seen.serial == held.serial {
-            if self.expired {
-                // Expired data is not confirmed by a number alone: fetch it anew.
-                return self.fetch_from(now, peer, out);
-            }
             self.confirm(now, held, seen.expire, out);
             return self.climb(now, out);
         }
@@ -284,19 +310,13 @@ impl Follow {
         let detail = format!("the primary has serial {}, we have {}", seen.serial, held.serial);
         out.push(Action::Note(reason, detail.clone()));
         self.primary(peer).failure = Some(Failure { reason, class: FailureClass::Garbage, detail });
-        if self.round.lower.is_none_or(|(_, best)| seen.serial.is_newer_than(best)) {
-            self.round.lower = Some((peer, seen.serial));
-        }
+        self.shown_lower(now, peer, seen.serial);
         self.climb(now, out);
     }
 
     fn fetch_from(&mut self, now: Tick, peer: PeerId, out: &mut Vec<Action>) {
-        let incremental = self.setup.ixfr && self.held.is_some() && !self.expired && !self.force;
+        let incremental = self.setup.ixfr && self.held.is_some() && !self.force;
         self.round.rungs = ladder::fetches(&self.primaries, now, peer, incremental);
-        if self.force || self.expired {
-            let Some(rung) = self.round.rungs.pop_front() else { return self.end_round(now, out) };
-            return self.take(now, rung, true, out);
-        }
         self.climb(now, out);
     }
 
@@ -307,7 +327,7 @@ impl Follow {
         result: Result<Fetched, Failure>,
         out: &mut Vec<Action>,
     ) {
-        let State::Fetching { attempt: ours, rung, lower, .. } = self.state else { return };
+        let State::Fetching { attempt: ours, rung, .. } = self.state else { return };
         if ours != attempt {
             return;
         }
@@ -323,10 +343,7 @@ impl Follow {
                 if gone {
                     self.round.rungs.retain(|other| other.peer() != rung.peer());
                 }
-                match self.round.rungs.pop_front() {
-                    Some(next) => self.take(now, next, lower, out),
-                    None => self.end_round(now, out),
-                }
+                self.climb(now, out);
             }
         }
     }
@@ -347,55 +364,10 @@ impl Follow {
         self.climb(now, out);
     }
 
-    fn settled(
-        &mut self,
-        now: Tick,
-        serial: Serial,
-        timers: SoaTimers,
-        expire: Option<u32>,
-        out: &mut Vec<Action>,
-    ) {
-        let deadline = self.setup.clamps.transferred(now, timers, expire);
-        self.held = Some(Held { serial, timers });
-        self.expired = false;
-        self.expires = Some(deadline);
-        self.lower_since = None;
-        self.force = false;
-        self.round.confirmed = true;
-        out.push(Action::Deadline(deadline));
-        if self.state == State::Settling {
-            self.end_round(now, out);
-        }
-    }
-
-    fn rejected(&mut self, now: Tick, failure: Failure, out: &mut Vec<Action>) {
-        if self.state != State::Settling {
-            return;
-        }
-        out.push(Action::Note(failure.reason, failure.detail));
-        self.climb(now, out);
-    }
-
-    /// A primary said that what we hold is what it has (R18).
-    fn confirm(&mut self, now: Tick, held: Held, option: Option<u32>, out: &mut Vec<Action>) {
-        let deadline = self.setup.clamps.confirmed(now, self.expires, held.timers, option);
-        self.expires = Some(deadline);
-        self.round.confirmed = true;
-        self.lower_since = None;
-        out.push(Action::Deadline(deadline));
-    }
-
-    fn expire_if_due(&mut self, now: Tick, out: &mut Vec<Action>) {
-        if !self.expired && self.held.is_some() && self.expires.is_some_and(|at| now >= at) {
-            self.expired = true;
-            out.push(Action::Expire);
-            if self.state == State::Idle {
-                self.due = now;
-            }
-        }
-    }
-
     fn give_up_if_stuck(&mut self, now: Tick, out: &mut Vec<Action>) {
+        if matches!(self.state, State::Polling { until, .. } if now >= until) {
+            return self.choose(now, out);
+        }
         let (State::Checking { attempt, rung, since } | State::Fetching { attempt, rung, since, .. }) =
             self.state
         else {

@@ -177,6 +177,12 @@ pub(super) fn zones(config: &Config, handles: &mut Handles) -> Vec<ZoneSetup> {
             },
             config::Role::Secondary(secondary) => Role::Secondary {
                 primaries: secondary.primaries.iter().map(|index| handles.peer(config, *index)).collect(),
+                authenticated: secondary
+                    .primaries
+                    .iter()
+                    .filter(|index| config.peer(**index).key.is_some())
+                    .map(|index| handles.peer(config, *index))
+                    .collect(),
                 ixfr: secondary.ixfr,
                 lower_serial: secondary.lower_serial,
                 limits: (secondary.transfer_octets_max, secondary.transfer_records_max),

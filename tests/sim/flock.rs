@@ -96,6 +96,10 @@ impl Plan {
             },
             primaries => Role::Secondary {
                 primaries: primaries.iter().map(|&peer| peer_id(peer)).collect(),
+                authenticated: (primaries.iter().copied())
+                    .filter(|&primary| self.key(primary, server).is_some())
+                    .map(peer_id)
+                    .collect(),
                 ixfr: true,
                 lower_serial: LowerSerial::Alert,
                 limits: (1 << 24, 1 << 20),

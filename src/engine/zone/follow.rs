@@ -38,9 +38,10 @@ impl Zone {
     pub(super) fn begin(&mut self, now: Now, out: &mut Vec<Action>) {
         match &self.setup.role {
             Role::Primary { cold_start, .. } => self.begin_file(*cold_start, out),
-            Role::Secondary { primaries, ixfr, lower_serial, .. } => {
+            Role::Secondary { primaries, authenticated, ixfr, lower_serial, .. } => {
                 let setup = Setup {
                     primaries: primaries.clone(),
+                    authenticated: authenticated.clone(),
                     ixfr: *ixfr,
                     lower_serial: *lower_serial,
                     clamps: self.settings.clamps,

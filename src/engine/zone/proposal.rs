@@ -176,7 +176,9 @@ impl Zone {
     ) {
         self.live = Some(published.version.clone());
         self.shown = Shown::Serving;
-        self.problem = why.map(|why| Problem::new(Reason::StoreVolatile, why));
+        // Readers saw the serial go back: that stays in sight until a primary confirms it (R20).
+        let back = self.problem.take_if(|problem| problem.code == Reason::SerialBack.code());
+        self.problem = why.map(|why| Problem::new(Reason::StoreVolatile, why)).or(back);
         // The lease must hold before the slot is seen.
         self.transfer_settled(now, &published.version, published.origin, out);
         out.push(Action::Publish(self.setup.apex.clone(), Some(slot)));

@@ -22,7 +22,7 @@ pub enum FetchKind {
 pub enum LowerSerial {
     /// Keep ours and say so.
     Alert,
-    /// Accept it once it has been answered for this long.
+    /// Accept it once authenticated primaries have agreed on it for this long.
     AcceptAfter(Duration),
     /// Keep ours even after EXPIRE.
     Never,
@@ -151,6 +151,8 @@ pub struct Held {
 pub struct Setup {
     /// Whom we follow, in the order of preference.
     pub primaries: Vec<PeerId>,
+    /// Those of them that prove who they are.
+    pub authenticated: Vec<PeerId>,
     /// Whether IXFR is asked for at all.
     pub ixfr: bool,
     /// R20.

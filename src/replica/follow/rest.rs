@@ -1,9 +1,13 @@
 //! What follows when every rung was asked: a lower serial taken or not, and how long to wait.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Action, Follow, LowerSerial, State};
-use crate::replica::ladder;
+use super::{Action, FetchKind, Follow, LowerRun, LowerSerial, State};
+use crate::dns::Serial;
+use crate::ident::PeerId;
+use crate::reason::Reason;
+use crate::replica::ladder::Rung;
 use crate::time::Tick;
 
 /// Checks after a primary answered below its own hint (R16).
@@ -15,16 +19,22 @@ const EMPTY_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::fro
 impl Follow {
     /// Every rung was asked: decide about a lower serial, then wait.
     pub(super) fn end_round(&mut self, now: Tick, out: &mut Vec<Action>) {
-        if let Some((peer, _)) = self.round.lower.take()
+        if let Some(peer) = self.round.lower.take()
             && !self.round.confirmed
-            && self.accepts_lower(now)
+            && let Some(run) = self.lower.filter(|run| self.is_long_enough(now, *run))
         {
-            self.round.rungs = ladder::fetches(&self.primaries, now, peer, false);
-            if let Some(rung) = self.round.rungs.pop_front() {
-                return self.take(now, rung, true, out);
-            }
+            let text = format!("serial {} was shown for long enough: it is taken", run.serial);
+            out.push(Action::Note(Reason::SerialBack, text));
+            self.round.any_serial = true;
+            self.round.rungs = VecDeque::from([Rung::Fetch(peer, FetchKind::Axfr)]);
+            return self.climb(now, out);
         }
         self.state = State::Idle;
+        if self.expired && !self.round.any_serial {
+            // It expired during this round: now all primaries are asked (R20).
+            self.due = now;
+            return;
+        }
         self.due = now + self.wait_after_round();
         if let (Some((_, hint)), Some(held)) = (self.round.hint, self.held)
             && hint.is_newer_than(held.serial)
@@ -38,12 +48,22 @@ impl Follow {
         }
     }
 
-    fn accepts_lower(&mut self, now: Tick) -> bool {
-        let since = *self.lower_since.get_or_insert(now);
+    /// A primary showed a serial below ours. Only one that is authenticated counts: for anybody else
+    /// a stranger could speak.
+    pub(super) fn shown_lower(&mut self, now: Tick, peer: PeerId, serial: Serial) {
+        if !self.setup.authenticated.contains(&peer) {
+            return;
+        }
+        self.round.lower = Some(peer);
+        let agrees = |run: &LowerRun| serial == run.serial || serial.is_newer_than(run.serial);
+        let since = self.lower.filter(agrees).map_or(now, |run| run.since);
+        self.lower = Some(LowerRun { serial, since });
+    }
+
+    fn is_long_enough(&self, now: Tick, run: LowerRun) -> bool {
         match self.setup.lower_serial {
-            LowerSerial::Never => false,
-            LowerSerial::Alert => self.expired,
-            LowerSerial::AcceptAfter(wait) => self.expired || now.since(since) >= wait,
+            LowerSerial::Never | LowerSerial::Alert => false,
+            LowerSerial::AcceptAfter(wait) => now.since(run.since) >= wait,
         }
     }
 

@@ -14,12 +14,10 @@ struct Stage {
 
 impl Stage {
     fn holding(serial: Option<u32>, primaries: &[PeerId]) -> Stage {
-        let setup = Setup {
-            primaries: primaries.to_vec(),
-            ixfr: true,
-            lower_serial: LowerSerial::Alert,
-            clamps: Clamps::default(),
-        };
+        Stage::with(setup(primaries, LowerSerial::Alert), serial)
+    }
+
+    fn with(setup: Setup, serial: Option<u32>) -> Stage {
         let held = serial.map(|serial| Held { serial: Serial(serial), timers: TIMERS });
         let expires = held.map(|_| Tick(7_200_000));
         let mut stage =
@@ -62,6 +60,11 @@ impl Stage {
         self.now = self.follow.deadline().expect("a deadline is set");
         self.tell(Event::Tick);
     }
+}
+
+fn setup(primaries: &[PeerId], lower_serial: LowerSerial) -> Setup {
+    let (primaries, authenticated) = (primaries.to_vec(), vec![TWO]);
+    Setup { primaries, authenticated, ixfr: true, lower_serial, clamps: Clamps::default() }
 }
 
 fn failure(class: FailureClass) -> Failure {
@@ -209,28 +212,6 @@ fn g10_a_stale_primary_does_not_hide_a_newer_one_and_nothing_goes_back() {
 }
 
 #[test]
-fn r20_an_expired_zone_asks_all_and_takes_the_newest_even_if_it_is_lower() {
-    let mut stage = Stage { follow: expired(&[ONE, TWO]), now: Tick(0), out: Vec::new() };
-    stage.tell(Event::Start { stagger: Duration::ZERO });
-    stage.soa(Ok(7));
-    stage.soa(Ok(8));
-    assert!(matches!(
-        stage.request(),
-        Some(Action::Fetch { peer: TWO, kind: FetchKind::Axfr, accept_lower: true, .. })
-    ));
-}
-
-fn expired(primaries: &[PeerId]) -> Follow {
-    let setup = Setup {
-        primaries: primaries.to_vec(),
-        ixfr: true,
-        lower_serial: LowerSerial::Alert,
-        clamps: Clamps::default(),
-    };
-    Follow::new(setup, Some(Held { serial: Serial(10), timers: TIMERS }), Some(Tick(0)), 1, 1)
-}
-
-#[test]
 fn late_results_of_other_attempts_are_ignored() {
     let mut stage = Stage::holding(Some(10), &[ONE]);
     let before = stage.follow.state.clone();
@@ -250,3 +231,4 @@ fn r24_without_a_version_the_whole_zone_is_fetched_and_failures_back_off() {
     stage.fetch(Err(FailureClass::Unreachable));
     assert!(stage.follow.deadline().unwrap().since(stage.now) > first);
 }
+mod lower;

@@ -1,0 +1,58 @@
+//! What we hold, and until when: only these functions move the EXPIRE deadline (R18, R19).
+
+use super::{Action, Failure, Follow, Held, SoaTimers, State};
+use crate::dns::Serial;
+use crate::time::Tick;
+
+impl Follow {
+    /// A transferred version is published, or held by the guard.
+    pub(super) fn settled(
+        &mut self,
+        now: Tick,
+        serial: Serial,
+        timers: SoaTimers,
+        expire: Option<u32>,
+        out: &mut Vec<Action>,
+    ) {
+        let deadline = self.setup.clamps.transferred(now, timers, expire);
+        self.held = Some(Held { serial, timers });
+        self.expired = false;
+        self.expires = Some(deadline);
+        self.lower = None;
+        self.force = false;
+        self.round.confirmed = true;
+        out.push(Action::Deadline(deadline));
+        if self.state == State::Settling {
+            self.end_round(now, out);
+        }
+    }
+
+    /// A transferred version could not be taken.
+    pub(super) fn rejected(&mut self, now: Tick, failure: Failure, out: &mut Vec<Action>) {
+        if self.state != State::Settling {
+            return;
+        }
+        out.push(Action::Note(failure.reason, failure.detail));
+        self.climb(now, out);
+    }
+
+    /// A primary said that what we hold is what it has (R18).
+    pub(super) fn confirm(&mut self, now: Tick, held: Held, option: Option<u32>, out: &mut Vec<Action>) {
+        let deadline = self.setup.clamps.confirmed(now, self.expires, held.timers, option);
+        self.expires = Some(deadline);
+        self.round.confirmed = true;
+        self.lower = None;
+        out.push(Action::Deadline(deadline));
+    }
+
+    /// Notices that the time is over.
+    pub(super) fn expire_if_due(&mut self, now: Tick, out: &mut Vec<Action>) {
+        if !self.expired && self.held.is_some() && self.expires.is_some_and(|at| now >= at) {
+            self.expired = true;
+            out.push(Action::Expire);
+            if self.state == State::Idle {
+                self.due = now;
+            }
+        }
+    }
+}
