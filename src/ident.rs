@@ -1,7 +1,9 @@
 //! Small numbers that stand for things with long names.
 //!
-//! All are handles of one process: they are given out in the order in which things are first
-//! configured, stay the same through a reload, and never reach the disk (the store writes names).
+//! Zones and attempts have handles of one process: they are given out in the order in which things
+//! are first configured, stay the same through a reload, and never reach the disk (the store writes
+//! names). A peer's handle is made of its name, so that the state of the flock finds its peers again
+//! after a restart.
 
 use std::fmt;
 
@@ -10,6 +12,7 @@ use std::fmt;
 pub struct ZoneId(pub u32);
 
 /// A configured peer (`[peers.NAME]`): a primary that we follow, a secondary that follows us, or both.
+/// The same name has the same handle after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub u32);
 

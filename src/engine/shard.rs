@@ -115,10 +115,12 @@ pub enum Event {
     Rewrite(ZoneId),
     /// A deadline may have passed.
     Tick,
+    /// The server stops: what is not written yet of any zone is written now.
+    Stop,
 }
 
 impl Event {
-    /// The zone that it is about; `None` for a tick.
+    /// The zone that it is about; `None` if it is about all.
     pub fn zone(&self) -> Option<ZoneId> {
         match self {
             Event::Configure(setup, _) => Some(setup.id),
@@ -134,7 +136,7 @@ impl Event {
             | Event::Command(zone, ..)
             | Event::Durable(zone)
             | Event::Rewrite(zone) => Some(*zone),
-            Event::Tick => None,
+            Event::Tick | Event::Stop => None,
         }
     }
 }
@@ -231,6 +233,7 @@ impl Shard {
     pub fn handle(&mut self, now: Now, event: Event, out: &mut Vec<Action>) {
         let zone = match event {
             Event::Tick => return self.tick(now, out),
+            Event::Stop => return self.zones.values_mut().for_each(|zone| zone.stop(now, out)),
             Event::Configure(setup, recovered) => {
                 let id = setup.id;
                 match self.zones.get_mut(&id) {
@@ -267,7 +270,7 @@ impl Shard {
                 self.with(id, |zone| zone.delivered(now, peer, serial, out))
             }
             Event::Durable(id) => self.with(id, Zone::now_durable),
-            Event::Rewrite(id) => self.with(id, |zone| zone.rewrite(out)),
+            Event::Rewrite(id) => self.with(id, |zone| zone.rewrite(now, out)),
             Event::Command(id, command, token) => {
                 if !self.zones.contains_key(&id) {
                     out.push(Action::Done(token, Err(String::from("no such zone"))));
@@ -307,10 +310,9 @@ impl Shard {
 
     /// After each event: the status if it changed, and the next deadline.
     fn settle(&mut self, now: Now, id: ZoneId, out: &mut Vec<Action>) {
-        if let Some(zone) = self.zones.get_mut(&id)
-            && let Some(status) = zone.changed_status(now)
-        {
-            out.push(Action::Status(id, status));
+        if let Some(zone) = self.zones.get_mut(&id) {
+            zone.gather_news(now);
+            out.extend(zone.changed_status(now).map(|status| Action::Status(id, status)));
         }
         self.rearm(id);
     }

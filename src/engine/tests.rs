@@ -24,6 +24,8 @@ use crate::transfer::incoming::{Answer, AskKind, Form, TransferError};
 use crate::zone::text::load;
 use crate::zone::{Change, DigestKey, SlotState, Version, diff};
 
+mod survival;
+
 const ZONE: ZoneId = ZoneId(0);
 const NS1: PeerId = PeerId(1);
 const NS2: PeerId = PeerId(2);

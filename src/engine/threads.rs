@@ -258,11 +258,23 @@ impl Engine {
         for shard in &self.0.shards {
             let _ = shard.send(Message::Stop);
         }
+        // The last writes of the shards are queued before the store's inbox closes.
+        self.join("shard");
         *self.0.outside.write().expect("the network's slot is only assigned") = None;
         self.0.workers.lock().expect("no thread panics with its inbox").take();
+        self.join("worker");
         self.0.store.lock().expect("no thread panics with its inbox").take();
-        let threads = std::mem::take(&mut *self.0.threads.lock().expect("threads are only taken once"));
-        for thread in threads.into_iter().filter(|thread| thread.thread().name() != Some("reaper")) {
+        self.join("store");
+    }
+
+    /// Waits for the threads whose name begins so.
+    fn join(&self, name: &str) {
+        let mut threads = self.0.threads.lock().expect("threads are only taken once");
+        let is_one =
+            |thread: &mut JoinHandle<()>| thread.thread().name().is_some_and(|its| its.starts_with(name));
+        let ended: Vec<_> = threads.extract_if(.., is_one).collect();
+        drop(threads);
+        for thread in ended {
             // A thread that panicked has said so on its own.
             let _ = thread.join();
         }

@@ -5,6 +5,7 @@
 
 mod file;
 mod follow;
+mod memory;
 mod proposal;
 mod report;
 
@@ -26,6 +27,7 @@ use crate::time::{Now, Tick};
 use crate::transfer::incoming::{Answer, TransferError};
 use crate::zone::{Lease, Slot, SlotState, Version};
 use file::FileSource;
+use memory::Memory;
 
 /// The flock's attempts have the top bit, the source's do not.
 const FLOCK_ATTEMPTS: u64 = 1 << 63;
@@ -62,6 +64,7 @@ pub(super) struct Zone {
     held: Option<(Proposed, Loss)>,
     source: Source,
     flock: Flock,
+    memory: Memory,
     problem: Option<Problem>,
     last_transfer: Option<LastTransfer>,
     next_ticket: u64,
@@ -91,6 +94,7 @@ impl Zone {
             held: None,
             source: Source::File(FileSource::default()),
             flock: Flock::new(&setup.notify, FLOCK_ATTEMPTS),
+            memory: Memory::default(),
             problem: None,
             last_transfer: None,
             next_ticket: 1,
@@ -103,6 +107,7 @@ impl Zone {
             zone.meta = recovered.meta;
             zone.problem = recovered.problem.map(|(reason, text)| Problem::new(reason, text));
         }
+        zone.recall_flock(now);
         zone.meta.role = zone.role_code();
         zone.begin(now, out);
         zone.call_flock(now, out);
@@ -118,10 +123,12 @@ impl Zone {
         let source_changed = self.setup.role != setup.role;
         self.setup = setup;
         if notify_changed {
-            self.flock = Flock::new(&self.setup.notify, self.flock.next_attempt());
+            self.flock.set_peers(&self.setup.notify);
             self.call_flock(now, out);
         }
         if source_changed {
+            // What is known of the primaries goes from one machine to the next.
+            self.remember(now);
             self.meta.role = self.role_code();
             self.begin(now, out);
         }
@@ -140,6 +147,7 @@ impl Zone {
     /// A deadline may have passed.
     pub(super) fn tick(&mut self, now: Now, out: &mut Vec<Action>) {
         self.drive_flock(now, flock::Event::Tick, out);
+        self.write_news_if_due(now, out);
         match self.source {
             Source::File(_) => self.retry_file(now, out),
             Source::Primaries { .. } => self.drive(now, crate::replica::follow::Event::Tick, out),
@@ -152,7 +160,7 @@ impl Zone {
             Source::File(file) => file.retry_at,
             Source::Primaries { follow, .. } => follow.deadline(),
         };
-        [self.flock.deadline(), source].into_iter().flatten().min()
+        [self.flock.deadline(), self.memory.due, source].into_iter().flatten().min()
     }
 
     /// An operator's command.
@@ -234,11 +242,11 @@ impl Zone {
     }
 
     /// Tells the flock what is served: at a start, since a crash may have come between a version and
-    /// its NOTIFY, and when the flock is another one.
+    /// its NOTIFY, and when the flock is another one. Who is known to have it hears nothing.
     fn call_flock(&mut self, now: Now, out: &mut Vec<Action>) {
         let Some(live) = self.live.clone().filter(|_| self.shown == Shown::Serving) else { return };
         let refresh = std::time::Duration::from_secs(u64::from(timers(&live).refresh));
-        let event = flock::Event::Published { serial: live.serial(), refresh };
+        let event = flock::Event::Serving { serial: live.serial(), refresh };
         self.drive_flock(now, event, out);
     }
 
@@ -273,17 +281,18 @@ impl Zone {
     }
 
     /// Writes the meta; while a write is under way it waits for that one's receipt.
-    fn save(&mut self, out: &mut Vec<Action>) {
+    fn save(&mut self, now: Now, out: &mut Vec<Action>) {
         self.unsaved = true;
         if self.commit.is_none() {
-            self.save_if_unsaved(out);
+            self.save_if_unsaved(now, out);
         }
     }
 
-    fn save_if_unsaved(&mut self, out: &mut Vec<Action>) {
+    fn save_if_unsaved(&mut self, now: Now, out: &mut Vec<Action>) {
         if !std::mem::take(&mut self.unsaved) {
             return;
         }
+        self.remember(now);
         let ticket = self.ticket();
         self.commit = Some((ticket, None));
         let write =

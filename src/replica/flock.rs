@@ -4,16 +4,18 @@
 //! secondary that acknowledged but was not seen asking, or never acknowledged, is reminded after 1,
 //! 5 and then every 15 minutes, until a request shows our serial or SOA REFRESH has passed (from
 //! then on its own timers bring it). The first NOTIFY of a burst leaves at once, the rest are
-//! coalesced. Targets are the configured ones, never found by a resolver (F02).
+//! coalesced. Targets are the configured ones, never found by a resolver (F02). What is known of them
+//! survives a restart, after which only those are told that are not known to have what is served.
 
 use std::time::Duration;
 
+use super::memory;
 use crate::dns::Serial;
 use crate::ident::{Attempt, PeerId};
-use crate::time::Tick;
+use crate::time::{Now, Tick};
 
 /// Least time between two first NOTIFYs to one secondary (F11).
-const SETTLE: Duration = Duration::from_secs(1);
+const SETTLE: Duration = Duration::from_millis(250);
 /// Tries in the fast lane.
 const FAST_TRIES: u32 = 5;
 /// Wait after the first of them; doubled each time.
@@ -27,6 +29,14 @@ const SLOW_WAITS: [Duration; 3] =
 pub enum Event {
     /// A version is published; `refresh` is its SOA REFRESH.
     Published {
+        /// Its serial.
+        serial: Serial,
+        /// How long the slow lane goes on at most.
+        refresh: Duration,
+    },
+    /// This is served, at a start or since the secondaries are others: whoever is known to have it
+    /// is not told.
+    Serving {
         /// Its serial.
         serial: Serial,
         /// How long the slow lane goes on at most.
@@ -92,31 +102,33 @@ pub struct Flock {
     serial: Option<Serial>,
     refresh: Duration,
     next_attempt: u64,
+    revision: u64,
 }
 
 impl Flock {
     /// The flock of a zone. Attempts count up from `first_attempt`.
     pub fn new(peers: &[PeerId], first_attempt: u64) -> Flock {
-        let followers = peers
-            .iter()
-            .map(|&peer| Follower {
-                peer,
-                lane: Lane::Quiet,
-                attempt: None,
-                sent: None,
-                acknowledged: None,
-                has: None,
-                asked: None,
-                failure: None,
-            })
-            .collect();
-        Flock { followers, serial: None, refresh: Duration::ZERO, next_attempt: first_attempt }
+        let followers = peers.iter().copied().map(Follower::new).collect();
+        Flock { followers, serial: None, refresh: Duration::ZERO, next_attempt: first_attempt, revision: 0 }
+    }
+
+    /// The secondaries are these from now on; what is known of those that stay stays.
+    pub fn set_peers(&mut self, peers: &[PeerId]) {
+        let mut before = std::mem::take(&mut self.followers);
+        for &peer in peers {
+            let known = before.iter().position(|follower| follower.peer == peer);
+            self.followers.push(known.map_or_else(|| Follower::new(peer), |at| before.swap_remove(at)));
+        }
+        self.revision += 1;
     }
 
     /// Takes one event and says whom to notify.
     pub fn handle(&mut self, now: Tick, event: Event, out: &mut Vec<Action>) {
         match event {
-            Event::Published { serial, refresh } => self.published(now, serial, refresh),
+            Event::Published { serial, refresh } => self.call(now, serial, refresh, |_| true),
+            Event::Serving { serial, refresh } => {
+                self.call(now, serial, refresh, |follower| !follower.is_known_to_have(serial));
+            }
             Event::Acknowledged(attempt) => self.acknowledged(now, attempt),
             Event::Unanswered(attempt, why) => {
                 if let Some(follower) = self.by_attempt(attempt) {
@@ -141,15 +153,53 @@ impl Flock {
         &self.followers
     }
 
-    /// The number that the next attempt will carry.
-    pub fn next_attempt(&self) -> u64 {
-        self.next_attempt
+    /// Counts up when something changes that is worth writing down: see [`Flock::memory`].
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
-    fn published(&mut self, now: Tick, serial: Serial, refresh: Duration) {
+    /// What is known of the secondaries, to be stored.
+    pub fn memory(&self, now: Now) -> Vec<u8> {
+        let mut out = memory::Writer::new(now);
+        let serial_since = |out: &mut memory::Writer, (serial, since): (Serial, Tick)| {
+            out.number(serial.0);
+            out.span(now.tick.since(since));
+        };
+        for follower in &self.followers {
+            let Follower { peer, acknowledged, has, asked, .. } = follower;
+            if acknowledged.is_some() || has.is_some() || asked.is_some() {
+                out.number(peer.0);
+                out.option(*acknowledged, serial_since);
+                out.option(*has, serial_since);
+                out.option(*asked, |out, since| out.span(now.tick.since(since)));
+            }
+        }
+        out.finish()
+    }
+
+    /// Takes in what an earlier run of the server knew.
+    pub fn recall(&mut self, now: Now, octets: &[u8]) {
+        let Some(mut memory) = memory::Reader::new(octets, now) else { return };
+        while !memory.is_at_end() && self.recall_one(now, &mut memory).is_some() {}
+    }
+
+    fn recall_one(&mut self, now: Now, memory: &mut memory::Reader<'_>) -> Option<()> {
+        let elapsed = memory.elapsed;
+        let since = |age: Duration| now.tick.before(age.saturating_add(elapsed));
+        let peer = PeerId(memory.number()?);
+        let acknowledged = memory.option(|memory| Some((memory.serial()?, since(memory.span()?))))?;
+        let has = memory.option(|memory| Some((memory.serial()?, since(memory.span()?))))?;
+        let asked = memory.option(|memory| memory.span().map(since))?;
+        if let Some(follower) = self.followers.iter_mut().find(|follower| follower.peer == peer) {
+            (follower.acknowledged, follower.has, follower.asked) = (acknowledged, has, asked);
+        }
+        Some(())
+    }
+
+    fn call(&mut self, now: Tick, serial: Serial, refresh: Duration, whom: impl Fn(&Follower) -> bool) {
         self.serial = Some(serial);
         self.refresh = refresh;
-        for follower in &mut self.followers {
+        for follower in self.followers.iter_mut().filter(|follower| whom(follower)) {
             let due = follower.sent.map_or(now, |sent| now.max(sent + SETTLE));
             follower.attempt = None;
             follower.lane = Lane::Fast { tries: 0, due };
@@ -161,10 +211,12 @@ impl Flock {
         let Some(follower) = self.by_attempt(attempt) else { return };
         follower.attempt = None;
         follower.failure = None;
+        let news = follower.acknowledged.map(|(known, _)| known) != serial;
         follower.acknowledged = serial.map(|serial| (serial, now));
         if let Lane::Fast { .. } = follower.lane {
             follower.lane = Lane::Slow { step: 0, due: now + SLOW_WAITS[0], until: now + refresh };
         }
+        self.revision += u64::from(news);
     }
 
     fn asked(&mut self, now: Tick, peer: PeerId, shown: Option<Serial>) {
@@ -174,10 +226,12 @@ impl Flock {
         };
         follower.asked = Some(now);
         if let Some(serial) = shown {
+            let news = follower.has.is_none_or(|(known, _)| known != serial);
             follower.has = Some((serial, now));
-            if ours.is_some_and(|ours| !ours.is_newer_than(serial)) {
+            if ours.is_some_and(|ours| follower.is_known_to_have(ours)) {
                 follower.lane = Lane::Quiet;
             }
+            self.revision += u64::from(news);
         }
     }
 
@@ -207,6 +261,24 @@ impl Flock {
 }
 
 impl Follower {
+    /// A secondary of which nothing is known.
+    fn new(peer: PeerId) -> Follower {
+        Follower {
+            peer,
+            lane: Lane::Quiet,
+            attempt: None,
+            sent: None,
+            acknowledged: None,
+            has: None,
+            asked: None,
+            failure: None,
+        }
+    }
+
+    fn is_known_to_have(&self, serial: Serial) -> bool {
+        self.has.is_some_and(|(has, _)| !serial.is_newer_than(has))
+    }
+
     fn due(&self) -> Option<Tick> {
         match self.lane {
             Lane::Quiet => None,
@@ -234,6 +306,7 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Wall;
 
     const PEER: PeerId = PeerId(1);
 
@@ -274,10 +347,64 @@ mod tests {
         let mut flock = Flock::new(&[PEER], 1);
         let mut sent = 0;
         for edit in 0..100 {
-            sent += published(&mut flock, edit * 5, edit as u32 + 1).len();
+            sent += published(&mut flock, edit * 2, edit as u32 + 1).len();
         }
         assert_eq!(sent, 1);
-        assert_eq!(flock.deadline(), Some(Tick(1000)));
+        assert_eq!(flock.deadline(), Some(Tick(250)));
+    }
+
+    #[test]
+    fn f11_a_hundred_edits_in_a_second_give_few_notifies_and_the_last_of_them_comes_after_the_last_edit() {
+        let mut flock = Flock::new(&[PEER], 1);
+        let mut sent = Vec::new();
+        for edit in 0..100 {
+            sent.extend(published(&mut flock, edit * 10, edit as u32 + 1).iter().map(|_| edit * 10));
+        }
+        let last = flock.deadline().expect("one more is due").0;
+        sent.push(last);
+        assert_eq!(sent, [0, 250, 500, 750, 1000]);
+    }
+
+    #[test]
+    fn r17_after_a_restart_only_those_are_told_that_are_not_known_to_have_it() {
+        const OTHER: PeerId = PeerId(2);
+        let now = |tick, wall| Now { tick: Tick(tick), wall: Wall(wall) };
+        let mut flock = Flock::new(&[PEER, OTHER], 1);
+        let out = published(&mut flock, 5_000_000, 5);
+        let Action::SendNotify(attempt, _) = out[1];
+        flock.handle(Tick(5_001_000), Event::Acknowledged(attempt), &mut Vec::new());
+        flock.handle(Tick(5_002_000), Event::Delivered(PEER, Serial(5)), &mut Vec::new());
+        assert_eq!(flock.revision(), 2);
+        let memory = flock.memory(now(5_003_000, 70_000_000));
+
+        // The boot clock began anew; the wall clock says that ten seconds went by.
+        let mut flock = Flock::new(&[OTHER, PEER, PeerId(3)], 1);
+        flock.recall(now(100_000, 70_010_000), &memory);
+        let of = |flock: &Flock, peer| flock.followers().iter().find(|known| known.peer == peer).cloned();
+        assert_eq!(of(&flock, PEER).unwrap().has, Some((Serial(5), Tick(89_000))));
+        assert_eq!(of(&flock, OTHER).unwrap().acknowledged, Some((Serial(5), Tick(88_000))));
+        let mut out = Vec::new();
+        let refresh = Duration::from_secs(3600);
+        flock.handle(Tick(100_000), Event::Serving { serial: Serial(5), refresh }, &mut out);
+        let told: Vec<PeerId> = out.iter().map(|Action::SendNotify(_, peer)| *peer).collect();
+        assert_eq!(told, [OTHER, PeerId(3)]);
+    }
+
+    #[test]
+    fn r18_a_memory_from_the_future_is_no_time_old_and_a_damaged_one_says_nothing() {
+        let now = |wall| Now { tick: Tick(50_000), wall: Wall(wall) };
+        let mut flock = Flock::new(&[PEER], 1);
+        flock.handle(Tick(49_000), Event::Delivered(PEER, Serial(5)), &mut Vec::new());
+        let memory = flock.memory(now(9_000_000));
+        let mut flock = Flock::new(&[PEER], 1);
+        flock.recall(now(1_000), &memory);
+        assert_eq!(flock.followers()[0].has, Some((Serial(5), Tick(49_000))));
+        for length in 0..memory.len() {
+            let mut flock = Flock::new(&[PEER], 1);
+            flock.recall(now(9_000_000), &memory[..length]);
+            assert_eq!(flock.followers()[0].has, None);
+        }
+        assert!(Flock::new(&[PEER], 1).memory(now(0)).is_empty());
     }
 
     #[test]

@@ -15,15 +15,18 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::ladder::{self, Primary, Rung};
+use super::memory;
 use super::timers::{Jitter, SoaTimers};
 use crate::dns::Serial;
 use crate::ident::{Attempt, PeerId};
 use crate::reason::Reason;
-use crate::time::Tick;
+use crate::time::{Now, Tick};
 pub use message::{Action, Event, Failure, FailureClass, FetchKind, Fetched, Held, LowerSerial, Seen, Setup};
 
 /// Least time between two checks that a stranger could have caused (R16, F08).
 const HINT_SPACING: Duration = Duration::from_secs(1);
+/// The same where only a primary can have caused it: as fast as a primary of ours tells (R17).
+const SIGNED_HINT_SPACING: Duration = Duration::from_millis(250);
 /// A request whose driver never reports back is given up after this; drivers report far earlier.
 const REQUEST_MAX: Duration = Duration::from_secs(3 * 60 * 60);
 
@@ -95,6 +98,7 @@ pub struct Follow {
     empty_rounds: u32,
     force: bool,
     next_attempt: u64,
+    revision: u64,
     jitter: Jitter,
 }
 
@@ -125,6 +129,7 @@ impl Follow {
             empty_rounds: 0,
             force: false,
             next_attempt: first_attempt,
+            revision: 0,
             jitter: Jitter::new(seed),
         }
     }
@@ -188,6 +193,33 @@ impl Follow {
         self.next_attempt
     }
 
+    /// Counts up when something changes that is worth writing down: see [`Follow::memory`].
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Which primaries are asked for AXFR only, and how much longer, to be stored (R14).
+    pub fn memory(&self, now: Now) -> Vec<u8> {
+        let mut out = memory::Writer::new(now);
+        for primary in &self.primaries {
+            if let Some(left) = primary.axfr_only_left(now.tick) {
+                out.number(primary.peer.0);
+                out.span(left);
+            }
+        }
+        out.finish()
+    }
+
+    /// Takes in what an earlier run of the server knew.
+    pub fn recall(&mut self, now: Now, octets: &[u8]) {
+        let Some(mut memory) = memory::Reader::new(octets, now) else { return };
+        while let (Some(peer), Some(left)) = (memory.number(), memory.span()) {
+            if let Some(primary) = self.primaries.iter_mut().find(|primary| primary.peer.0 == peer) {
+                primary.set_axfr_only(now.tick + left.saturating_sub(memory.elapsed));
+            }
+        }
+    }
+
     fn notified(&mut self, now: Tick, peer: PeerId, serial: Option<Serial>) {
         let held = self.held.filter(|_| !self.expired);
         match (held, serial) {
@@ -214,7 +246,9 @@ impl Follow {
         self.pending = Some(merged);
         self.rechecks = 0;
         if self.state == State::Idle {
-            let earliest = self.hinted_at.map_or(now, |last| now.max(last + HINT_SPACING));
+            let signed = hint.is_some_and(|(peer, _)| self.setup.authenticated.contains(&peer));
+            let spacing = if signed { SIGNED_HINT_SPACING } else { HINT_SPACING };
+            let earliest = self.hinted_at.map_or(now, |last| now.max(last + spacing));
             self.due = self.due.min(earliest);
         }
     }
@@ -386,6 +420,7 @@ impl Follow {
         out.push(Action::Note(failure.reason, failure.detail.clone()));
         let reason = failure.reason;
         if self.primary(peer).failed(now, failure) {
+            self.revision += 1;
             let text = "three times differences did not fit: only AXFR from this primary for 24 h";
             out.push(Action::Note(reason, text.into()));
         }

@@ -80,6 +80,16 @@ impl Primary {
         }
     }
 
+    /// How much longer it is asked for AXFR only.
+    pub fn axfr_only_left(&self, now: Tick) -> Option<Duration> {
+        self.axfr_only_until.map(|until| until.since(now)).filter(|left| !left.is_zero())
+    }
+
+    /// It is asked for AXFR only until then.
+    pub fn set_axfr_only(&mut self, until: Tick) {
+        self.axfr_only_until = Some(until);
+    }
+
     fn takes_ixfr(&self, now: Tick) -> bool {
         self.axfr_only_until.is_none_or(|until| now >= until)
     }

@@ -8,4 +8,5 @@
 pub mod flock;
 pub mod follow;
 pub mod ladder;
+mod memory;
 pub mod timers;

@@ -1,6 +1,7 @@
 //! From what was configured to what the engine and the workers take.
 //!
-//! Handles are given to names when they first appear and stay the same through every reload.
+//! Handles are given to names when they first appear and stay the same through every reload; those of
+//! peers are made of the name and are the same after a restart too.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ pub(super) struct Names(Arc<RwLock<Listed>>);
 #[derive(Default)]
 struct Listed {
     zones: Vec<Name>,
-    peers: Vec<(String, SocketAddr)>,
+    peers: HashMap<PeerId, (String, SocketAddr)>,
 }
 
 impl Names {
@@ -34,7 +35,7 @@ impl Names {
     /// The configured name of a peer.
     pub(super) fn peer(&self, id: PeerId) -> String {
         let names = self.0.read().expect("no thread panics with the names");
-        names.peers.get(id.0 as usize).map_or_else(|| String::from("?"), |(name, _)| name.clone())
+        names.peers.get(&id).map_or_else(|| String::from("?"), |(name, _)| name.clone())
     }
 }
 
@@ -70,22 +71,29 @@ impl Handles {
         let names = self.names.clone();
         Arc::new(move |peer| {
             let names = names.0.read().expect("no thread panics with the names");
-            names.peers.get(peer.0 as usize).map(|(_, address)| *address)
+            names.peers.get(&peer).map(|(_, address)| *address)
         })
     }
 
     fn peer(&mut self, config: &Config, index: PeerIndex) -> PeerId {
         let config::Peer { name, address, .. } = config.peer(index);
         let mut names = self.names.0.write().expect("no thread panics with the names");
-        let next = PeerId(names.peers.len() as u32);
-        let id = *self.peers.entry(name.clone()).or_insert(next);
-        if id == next {
-            names.peers.push((name.clone(), *address));
-        } else {
-            names.peers[id.0 as usize].1 = *address;
-        }
+        let id = *self.peers.entry(name.clone()).or_insert_with(|| handle_of(name, &names.peers));
+        names.peers.insert(id, (name.clone(), *address));
         id
     }
+}
+
+/// The handle of a peer, from its name. Should two names give one handle, the second takes the next
+/// that is free; in another order of the config what was stored of these two may then be mixed up,
+/// which costs a NOTIFY too many or one that waits for REFRESH.
+fn handle_of(name: &str, taken: &HashMap<PeerId, (String, SocketAddr)>) -> PeerId {
+    let [a, b, c, d, ..] = *blake3::hash(name.as_bytes()).as_bytes();
+    let mut handle = u32::from_be_bytes([a, b, c, d]);
+    while taken.contains_key(&PeerId(handle)) {
+        handle = handle.wrapping_add(1);
+    }
+    PeerId(handle)
 }
 
 /// Everything in the world but the zones.

@@ -31,7 +31,10 @@ pub(super) fn run(inbox: &Receiver<Message>, engine: &Engine) {
         let mut taken = 0;
         while let Some(message) = next {
             match message {
-                Message::Stop => return,
+                Message::Stop => {
+                    handle(&mut shard, engine, Event::Stop, &mut actions);
+                    return act(engine, &mut actions, &mut parked);
+                }
                 Message::Event(event) => handle(&mut shard, engine, *event, &mut actions),
             }
             taken += 1;

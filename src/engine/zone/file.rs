@@ -152,7 +152,7 @@ impl Zone {
                 }
                 if self.meta.file_hash != Some(read.hash) {
                     self.meta.file_hash = Some(read.hash);
-                    self.save(out);
+                    self.save(now, out);
                 }
                 self.answer_waiting(Ok(String::from("nothing changed")), out);
             }

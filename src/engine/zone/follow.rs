@@ -70,7 +70,9 @@ impl Zone {
             Source::File(_) => 1,
         };
         let seed = self.settings.seed ^ u64::from(self.setup.id.0);
-        let follow = Box::new(Follow::new(setup, held, expires, seed, first));
+        let mut follow = Box::new(Follow::new(setup, held, expires, seed, first));
+        follow.recall(now, &self.meta.follow);
+        self.memory.forget_primaries();
         self.source = Source::Primaries { follow, fetching: None };
         self.lease = Lease::until(expires.unwrap_or_default());
         let live = self.live.is_some() && expires.is_some_and(|at| now.tick < at);
@@ -128,7 +130,7 @@ impl Zone {
                 self.meta.refreshed_at = Some(now.wall);
                 self.meta.expire_at = Some(now.wall + until.since(now.tick));
                 if self.live.is_some() {
-                    self.save(out);
+                    self.save(now, out);
                 }
                 // A confirmation ends what a primary did; not a hold, nor what is wrong with the disk.
                 if self.held.is_none() && self.durable {

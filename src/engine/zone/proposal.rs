@@ -35,6 +35,7 @@ impl Zone {
     }
 
     fn journal(&mut self, now: Now, checked: Checked, out: &mut Vec<Action>) {
+        self.remember(now);
         let mut meta = self.meta.clone();
         meta.serial_floor = Some(checked.version().serial());
         match checked.origin() {
@@ -113,7 +114,7 @@ impl Zone {
         }
         self.durable = receipt.is_durable();
         let Some((_, Some((checked, before)))) = self.commit.take() else {
-            return self.save_if_unsaved(out);
+            return self.save_if_unsaved(now, out);
         };
         match checked.journaled(receipt, self.settings.durability) {
             Ok(journaled) => {
@@ -128,7 +129,7 @@ impl Zone {
             Err(reason) => {
                 let why = why.unwrap_or_else(|| String::from("the disk refuses"));
                 let text = format!("{why}: raise the SOA serial in the file or free space");
-                self.take_back(before, out);
+                self.take_back(now, before, out);
                 self.fault(reason, &text, out);
                 self.unserved(out);
                 self.wait_for_disk(now);
@@ -137,16 +138,16 @@ impl Zone {
             }
         }
         if self.commit.is_none() {
-            self.save_if_unsaved(out);
+            self.save_if_unsaved(now, out);
         }
         self.read_if_changed(out);
     }
 
     /// The disk refused a version that nobody saw: its serial is free again, and the store must not
     /// write it later, when it can, in place of what is served.
-    fn take_back(&mut self, before: ZoneMeta, out: &mut Vec<Action>) {
+    fn take_back(&mut self, now: Now, before: ZoneMeta, out: &mut Vec<Action>) {
         self.meta = before;
-        self.rewrite(out);
+        self.rewrite(now, out);
     }
 
     /// What was volatile is on disk now.
@@ -157,8 +158,9 @@ impl Zone {
     }
 
     /// The store began anew. A change under way brings its whole body along by itself.
-    pub(in crate::engine) fn rewrite(&mut self, out: &mut Vec<Action>) {
+    pub(in crate::engine) fn rewrite(&mut self, now: Now, out: &mut Vec<Action>) {
         let Some(live) = self.live.clone().filter(|_| self.commit.is_none()) else { return };
+        self.remember(now);
         let ticket = self.ticket();
         self.commit = Some((ticket, None));
         let (apex, meta) = (self.setup.apex.clone(), self.meta.clone());

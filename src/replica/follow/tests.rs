@@ -1,5 +1,6 @@
 use super::*;
 use crate::replica::timers::Clamps;
+use crate::time::Wall;
 
 const ONE: PeerId = PeerId(1);
 const TWO: PeerId = PeerId(2);
@@ -168,6 +169,19 @@ fn f08_a_flood_of_false_hints_gives_one_round_a_second() {
 }
 
 #[test]
+fn r17_edits_in_quick_succession_are_fetched_as_fast_as_an_authenticated_primary_tells() {
+    for (peer, wait) in [(TWO, 250), (ONE, 1000)] {
+        let mut stage = Stage::holding(Some(10), &[ONE, TWO]);
+        stage.soa(Ok(10));
+        stage.soa(Ok(10));
+        stage.tell(Event::Notify { peer, serial: Some(Serial(11)) });
+        stage.arrives(11);
+        stage.tell(Event::Notify { peer, serial: Some(Serial(12)) });
+        assert_eq!(stage.follow.deadline(), Some(Tick(wait)));
+    }
+}
+
+#[test]
 fn r18_a_lower_serial_or_a_failing_transfer_does_not_reset_expire() {
     let mut stage = Stage::holding(Some(10), &[ONE]);
     stage.now = Tick(5000);
@@ -201,6 +215,26 @@ fn r14_three_differences_that_do_not_fit_make_a_primary_axfr_only_for_a_day() {
     }
     stage.soa(Ok(14));
     assert!(is_fetch(stage.out.last().cloned(), ONE, FetchKind::Axfr));
+}
+
+#[test]
+fn r14_an_axfr_only_primary_is_one_after_a_restart_too_until_its_day_is_over() {
+    let mut stage = Stage::holding(Some(10), &[ONE, TWO]);
+    let detail = String::from("test");
+    let failure = Failure { reason: Reason::IxfrInconsistent, class: FailureClass::IxfrInconsistent, detail };
+    (0..3).for_each(|_| stage.follow.note_failure(stage.now, ONE, failure.clone(), &mut Vec::new()));
+    assert_eq!(stage.follow.revision(), 1);
+    let at = |hours: u64| Now { tick: Tick(0), wall: Wall(hours * 3_600_000) };
+    let memory = stage.follow.memory(at(1));
+    for (hour, kind) in [(0, FetchKind::Axfr), (24, FetchKind::Axfr), (25, FetchKind::Ixfr)] {
+        let mut stage = Stage::holding(Some(10), &[ONE, TWO]);
+        stage.follow.recall(at(hour), &memory);
+        stage.soa(Ok(11));
+        let first = stage.request();
+        // Asked for differences: the other one, as long as this one gives none.
+        let peer = if kind == FetchKind::Axfr { TWO } else { ONE };
+        assert!(is_fetch(first.clone(), peer, FetchKind::Ixfr), "{hour} {first:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! What the machines know survives a restart (invariant 5), at the cost of few writes.
+
+use super::*;
+
+impl Bench {
+    /// How many NOTIFYs for the secondary are out.
+    fn notifies(&self) -> usize {
+        self.asked.iter().filter(|job| job.peer == NS2).count()
+    }
+}
+
+#[test]
+fn r17_who_is_known_to_have_the_version_is_not_notified_after_a_restart() {
+    let mut bench = Bench::new(primary());
+    bench.restart(|_| ());
+    assert_eq!(bench.notifies(), 1, "nothing is known yet");
+    bench.tell(Event::Delivered(ZONE, NS2, Serial(5)));
+    bench.wait(Duration::from_secs(61));
+    bench.restart(|_| ());
+    assert_eq!(bench.notifies(), 0);
+    assert_eq!(bench.status().secondaries[0].has, Some(5));
+    bench.edit(zone_text(6, 4));
+    assert_eq!(bench.notifies(), 1);
+    bench.restart(|_| ());
+    assert_eq!(bench.notifies(), 1, "it has 5, and 6 is served");
+}
+
+#[test]
+fn r17_what_secondaries_do_is_written_once_a_minute_or_with_the_next_version() {
+    let mut bench = Bench::new(primary());
+    bench.slow_store = true;
+    let notify = bench.asked.iter().rfind(|job| job.peer == NS2).expect("it is told").attempt;
+    bench.tell(Event::Answered(ZONE, notify, Ok(Answer::NotifyAck)));
+    bench.tell(Event::Delivered(ZONE, NS2, Serial(5)));
+    bench.wait(Duration::from_secs(30));
+    assert!(bench.writes.is_empty());
+    bench.wait(Duration::from_secs(31));
+    let [(ticket, write)] = &bench.writes[..] else { panic!("one write for all: {:?}", bench.writes) };
+    let (ticket, write) = (*ticket, write.clone());
+    bench.commit(ticket, write);
+    bench.writes.clear();
+
+    // Nothing new is nothing to write; and a version takes along what is new.
+    bench.tell(Event::Delivered(ZONE, NS2, Serial(5)));
+    bench.wait(Duration::from_secs(61));
+    assert!(bench.writes.is_empty());
+    bench.tell(Event::Delivered(ZONE, NS2, Serial(4)));
+    bench.edit(zone_text(6, 4));
+    assert_eq!(bench.writes.len(), 1);
+    bench.wait(Duration::from_secs(61));
+    assert_eq!(bench.writes.len(), 1);
+}
+
+#[test]
+fn r17_a_server_that_stops_writes_what_it_knows() {
+    let mut bench = Bench::new(primary());
+    bench.tell(Event::Stop);
+    bench.tell(Event::Delivered(ZONE, NS2, Serial(5)));
+    bench.tell(Event::Stop);
+    bench.restart(|_| ());
+    assert_eq!(bench.notifies(), 0);
+}
+
+#[test]
+fn r17_a_new_secondary_in_the_config_is_told_and_the_old_one_is_not_told_again() {
+    let mut bench = Bench::new(primary());
+    bench.tell(Event::Delivered(ZONE, NS2, Serial(5)));
+    bench.asked.clear();
+    bench.setup.notify.push(NS1);
+    bench.configure(None);
+    assert_eq!(bench.asked.iter().map(|job| job.peer).collect::<Vec<_>>(), [NS1]);
+    assert_eq!(bench.status().secondaries[0].has, Some(5));
+}
+
+#[test]
+fn r14_an_axfr_only_primary_is_one_after_a_restart_too() {
+    let mut bench = Bench::following(5, 3);
+    for serial in 6..9 {
+        bench.wait(Duration::from_secs(3600));
+        bench.soa(serial);
+        bench.answer(Err(TransferError::Inconsistent(crate::zone::ApplyError::MissingRecord)));
+        bench.transfer(None, version(serial, 3));
+    }
+    bench.restart(|_| ());
+    bench.wait(Duration::from_secs(3));
+    bench.soa(9);
+    let asked = bench.asked.iter().rfind(|job| job.peer == NS1).expect("it transfers");
+    assert_eq!(asked.ask.kind, AskKind::Axfr);
+}
