@@ -30,6 +30,13 @@ pub struct Local {
     interface: u32,
 }
 
+/// An address that means the same on every interface: all but link-local ones.
+impl From<IpAddr> for Local {
+    fn from(address: IpAddr) -> Local {
+        Local { address, interface: 0 }
+    }
+}
+
 /// One buffer with everything that belongs to a datagram.
 struct Slot {
     octets: [u8; DATAGRAM_OCTETS],

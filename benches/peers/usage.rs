@@ -1,0 +1,85 @@
+//! What a process and its children have used of the processor, read from `/proc`.
+//!
+//! `schedstat` counts nanoseconds on the processor for each thread; sums over a tree of processes
+//! mean something only if no thread came or went in between, so the threads are part of a reading.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+/// One reading of a tree of processes.
+#[derive(Debug)]
+pub struct Usage {
+    /// Nanoseconds on the processor, by thread.
+    nanos: BTreeMap<u32, u64>,
+    /// Clock ticks in user code and in the kernel, which are coarse.
+    ticks: [u64; 2],
+}
+
+/// What was used between two readings.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    /// On the processor.
+    pub nanos: u64,
+    /// The part of it that was user code, between 0 and 1, as far as clock ticks can tell.
+    pub user_share: f64,
+}
+
+impl Usage {
+    /// Reads the tree under the process `root`.
+    pub fn read(root: u32) -> Usage {
+        let mut usage = Usage { nanos: BTreeMap::new(), ticks: [0; 2] };
+        for process in tree(root) {
+            for thread in numbers(&format!("/proc/{process}/task")) {
+                let at = format!("/proc/{process}/task/{thread}");
+                let Some(nanos) = field(&format!("{at}/schedstat"), 0) else { continue };
+                usage.nanos.insert(thread, nanos);
+                // Counted from the state, which follows the command in parentheses.
+                for (ticks, index) in usage.ticks.iter_mut().zip([11, 12]) {
+                    *ticks += field(&format!("{at}/stat"), index).unwrap_or(0);
+                }
+            }
+        }
+        usage
+    }
+
+    /// What was used since `before`; `None` if a thread came or went.
+    pub fn since(&self, before: &Usage) -> Option<Spent> {
+        if self.nanos.is_empty() || !self.nanos.keys().eq(before.nanos.keys()) {
+            return None;
+        }
+        let nanos = self.nanos.values().sum::<u64>() - before.nanos.values().sum::<u64>();
+        let [user, system] = [0, 1].map(|part| (self.ticks[part] - before.ticks[part]) as f64);
+        Some(Spent { nanos, user_share: user / (user + system).max(1.0) })
+    }
+}
+
+/// The process `root` and all below it.
+pub fn tree(root: u32) -> Vec<u32> {
+    let all = numbers("/proc");
+    let parents: Vec<(u32, u64)> = all
+        .iter()
+        .filter_map(|process| Some((*process, field(&format!("/proc/{process}/stat"), 1)?)))
+        .collect();
+    let mut found = vec![root];
+    let mut at = 0;
+    while let Some(&above) = found.get(at) {
+        found.extend(
+            parents.iter().filter(|(_, parent)| *parent == u64::from(above)).map(|(process, _)| *process),
+        );
+        at += 1;
+    }
+    found
+}
+
+/// The entries of a directory whose names are numbers.
+fn numbers(directory: &str) -> Vec<u32> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The number at `index` among the words of a file, those up to the last parenthesis not counted.
+fn field(path: &str, index: usize) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    let words = text.rsplit(')').next()?;
+    words.split_ascii_whitespace().nth(index)?.parse().ok()
+}
