@@ -128,6 +128,11 @@ pub(super) fn open(disk: &dyn Disk, dir: &Path, options: &Options, trust: Trust)
     }
 }
 
+/// Whether there is a database in the state directory, readable or not.
+pub(super) fn exists(disk: &dyn Disk, dir: &Path) -> Result<bool, Fault> {
+    Ok(disk.exists(&dir.join(FILE_NAME))?)
+}
+
 /// Opens the database for reading without writing to the disk. `None` if there is none.
 pub(super) fn open_without_writing(
     disk: &dyn Disk,

@@ -7,7 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use redb::Database;
 
 use super::body::stem_of;
-use super::database::{Fault, Trust, close, digest_key, guarded, move_aside, open, open_without_writing};
+use super::database::{
+    Fault, Trust, close, digest_key, exists, guarded, move_aside, open, open_without_writing,
+};
 use super::format::Row;
 use super::recover::{Found, read_rows, recover, recover_files};
 use super::{BodyWrite, Compactor, Options, Recovered, RecoveredZone, State, Store, StoreError, ZoneWrite};
@@ -119,15 +121,18 @@ impl Store {
 }
 
 /// Opens the database, looking closer if it does not open at once; if it cannot be read it is
-/// moved aside, an empty one takes its place and the note says so.
+/// moved aside, an empty one takes its place and the note says so; likewise if it is gone.
 pub(super) fn open_database(
     disk: &dyn Disk,
     dir: &Path,
     options: &Options,
     trust: Trust,
 ) -> Result<(Database, Option<String>), Fault> {
+    let is_gone = !exists(disk, dir)?;
     let what = match open(disk, dir, options, trust) {
-        Ok(database) => return Ok((database, None)),
+        Ok(database) => {
+            return Ok((database, is_gone.then(|| "the database is gone, and a new one begins".to_owned())));
+        }
         Err(Fault::Damaged(_)) if trust == Trust::Usual => {
             return open_database(disk, dir, options, Trust::None);
         }
@@ -148,9 +153,10 @@ fn read_all(
     compactor: &Compactor,
 ) -> Result<(Database, Found, Option<String>), Fault> {
     let mut found = Found::default();
+    let is_first_start = !exists(disk, dir)? && compactor.files()?.is_empty();
     for trust in [Trust::Usual, Trust::None] {
         let (database, note) = open_database(disk, dir, options, trust)?;
-        if note.is_some() {
+        if note.is_some() && !is_first_start {
             recover_files(compactor, options.digest_key_if_new, &mut found);
             return Ok((database, found, note));
         }
@@ -184,7 +190,9 @@ fn read_without_writing(
 ) -> Result<Found, Fault> {
     let told = |_| fault.clone();
     let Some(database) = open_without_writing(disk, dir, options).map_err(told)? else {
-        return Ok(Found::default());
+        let mut found = Found::default();
+        recover_files(compactor, options.digest_key_if_new, &mut found);
+        return Ok(found);
     };
     let found = guarded(|| digest_key(&database, options)).map(|key| {
         options.digest_key_if_new = key;

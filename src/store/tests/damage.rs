@@ -127,6 +127,18 @@ fn r01_an_unreadable_database_is_moved_aside_and_body_files_still_count() {
 }
 
 #[test]
+fn r01_body_files_without_a_database_are_kept() {
+    let (disk, ..) = filled();
+    disk.remove(&Path::new(DIR).join("state.redb")).unwrap();
+    let (_, recovered) = open(&disk);
+    assert!(recovered.notes.len() == 1 && recovered.zones.len() == 1, "{:?}", recovered.notes);
+    let found = zone(&recovered, "large.example");
+    assert_eq!(found.version.as_ref().unwrap().serial(), Serial(1), "as the body file has it");
+    let (_, again) = open(&disk);
+    assert!(again.notes.is_empty() && again.zones[0].version.is_some());
+}
+
+#[test]
 fn damage_anywhere_in_the_database_is_survived() {
     let (disk, small, large) = filled();
     let path = Path::new(DIR).join("state.redb");
