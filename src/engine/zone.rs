@@ -66,6 +66,8 @@ pub(super) struct Zone {
     flock: Flock,
     memory: Memory,
     problem: Option<Problem>,
+    /// What the store had lost at the start, until a version makes up for it (R01).
+    damage: Option<Problem>,
     last_transfer: Option<LastTransfer>,
     next_ticket: u64,
     /// Commands that wait for the end of what they started.
@@ -96,6 +98,7 @@ impl Zone {
             flock: Flock::new(&setup.notify, FLOCK_ATTEMPTS),
             memory: Memory::default(),
             problem: None,
+            damage: None,
             last_transfer: None,
             next_ticket: 1,
             waiting: Vec::new(),
@@ -105,7 +108,10 @@ impl Zone {
         if let Some(recovered) = recovered {
             zone.live = recovered.version;
             zone.meta = recovered.meta;
-            zone.problem = recovered.problem.map(|(reason, text)| Problem::new(reason, text));
+            if let Some((reason, text)) = recovered.problem {
+                zone.damage = Some(Problem::new(reason, text.clone()));
+                out.push(Action::Note(zone.setup.id, reason, text));
+            }
         }
         zone.recall_flock(now);
         zone.meta.role = zone.role_code();
@@ -273,6 +279,12 @@ impl Zone {
         };
         let slot = Slot { id: self.setup.id, apex: self.setup.apex.clone(), state };
         out.push(Action::Publish(self.setup.apex.clone(), Some(Arc::new(slot))));
+    }
+
+    /// Nothing is wrong with the zone any more.
+    fn sound(&mut self) {
+        self.problem = None;
+        self.damage = None;
     }
 
     fn fault(&mut self, reason: Reason, text: &str, out: &mut Vec<Action>) {

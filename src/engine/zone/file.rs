@@ -146,7 +146,7 @@ impl Zone {
         match read.intake {
             Intake::Unchanged => {
                 self.held = None;
-                self.problem = None;
+                self.sound();
                 if self.shown != Shown::Serving && self.live.is_some() {
                     self.show(Shown::Serving, out);
                 }

@@ -134,7 +134,7 @@ impl Zone {
                 }
                 // A confirmation ends what a primary did; not a hold, nor what is wrong with the disk.
                 if self.held.is_none() && self.durable {
-                    self.problem = None;
+                    self.sound();
                 }
             }
             follow::Action::Note(reason, text) => self.fault(reason, &text, out),
@@ -207,6 +207,9 @@ impl Zone {
             // An expired zone came back as it was: nothing to write, only to serve again.
             let origin = Origin::Transfer { peer, expire, accept_lower };
             self.transfer_settled(now, &live, origin, out);
+            if self.durable {
+                self.sound();
+            }
             return self.show(Shown::Serving, out);
         }
         let origin = Origin::Transfer { peer, expire, accept_lower };

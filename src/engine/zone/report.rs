@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Shown, Source, Zone};
 use crate::engine::setup::Role;
-use crate::engine::status::{SecondaryStatus, ZoneStatus};
+use crate::engine::status::{Problem, SecondaryStatus, ZoneStatus};
 use crate::replica::flock::Follower;
 use crate::time::{Now, Tick};
 
@@ -45,13 +45,26 @@ impl Zone {
                 Role::Primary { file, .. } => Some(file.display().to_string()),
                 Role::Secondary { .. } => None,
             },
-            problem: self.problem.clone(),
+            problem: self.trouble(),
             held: self.held.as_ref().map(|(proposed, _)| proposed.change.after.serial().0),
             durable: self.durable,
             next_check: next_check.map(moment),
             expires: expires.map(moment),
             last_transfer: self.last_transfer.clone(),
             secondaries: self.flock.followers().iter().map(secondary).collect(),
+        }
+    }
+}
+
+impl Zone {
+    /// What is wrong: first what the store had lost, then why nothing has made up for it yet.
+    fn trouble(&self) -> Option<Problem> {
+        match (&self.damage, &self.problem) {
+            (Some(damage), Some(problem)) => Some(Problem {
+                code: damage.code,
+                text: format!("{}\n{}: {}", damage.text, problem.code, problem.text),
+            }),
+            (damage, problem) => damage.as_ref().or(problem.as_ref()).cloned(),
         }
     }
 }
