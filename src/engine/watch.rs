@@ -219,6 +219,10 @@ impl Watch {
         let file = self.files.get_mut(index)?;
         file.seen = stamp;
         let Some(stamp) = stamp else {
+            // An included file that was missing when the zone was read: that was said then.
+            if index > 0 && file.read.is_none() {
+                return None;
+            }
             if !matches!(self.state, State::Absent { .. } | State::Orphaned) {
                 self.state = State::Absent { until: now + ABSENCE };
                 self.looking = false;

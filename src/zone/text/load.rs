@@ -36,7 +36,7 @@ pub struct LoadError {
     pub diagnostics: Vec<Diagnostic>,
     /// All errors, the ones not kept too; at least one.
     pub errors: u64,
-    /// The files that were read.
+    /// The files that were read, and included ones that could not be.
     pub files: Vec<FileSeen>,
     /// Over the content of all files: see [`content_hash`].
     pub hash: [u8; 32],

@@ -51,7 +51,7 @@ impl<F: FnMut(&Path) -> io::Result<Box<dyn Read>>> Sources for F {
 pub struct FileSeen {
     /// As it was given to [`Sources::open`].
     pub path: PathBuf,
-    /// BLAKE3.
+    /// BLAKE3; zeros if the file could not be read.
     pub hash: [u8; 32],
 }
 

@@ -66,7 +66,7 @@ pub struct ScanReport {
     pub errors: u64,
     /// All warnings, the ones not kept too.
     pub warnings: u64,
-    /// The files that were read: the zone file first.
+    /// The files that were read, or should have been: the zone file first.
     pub files: Vec<FileSeen>,
     /// Records that the sink took.
     pub records: u64,
@@ -268,6 +268,10 @@ impl Scanner<'_> {
             return Err(fault(format!("more than {INCLUDE_FILES_MAX} files are included")));
         }
         let source = self.open(&path).map_err(|error| {
+            // Also what is not there belongs to the zone: it is read again when the file comes.
+            if !self.report.files.iter().any(|file| file.path == path) {
+                self.report.files.push(FileSeen { path: path.clone(), hash: [0; 32] });
+            }
             let fault =
                 Fault::new(1, Reason::FileUnreadable, format!("cannot read `{}`: {error}", path.display()));
             fault.hint("the name is taken relative to the file that includes it")

@@ -145,3 +145,11 @@ fn r10_the_hash_covers_what_is_included() {
     let alone = load_text(&text.replace("$INCLUDE y", "")).unwrap();
     assert_eq!(alone.hash, alone.files[0].hash);
 }
+
+#[test]
+fn r08_an_included_file_that_is_missing_is_one_of_the_files() {
+    let error = load_text(&format!("{SOA}@ 5 NS ns.example.org.\n$INCLUDE none\n$INCLUDE none\n"));
+    let files = error.map(|_| ()).unwrap_err().files;
+    let paths: Vec<_> = files.iter().map(|file| file.path.as_path()).collect();
+    assert_eq!(paths, [Path::new("z"), Path::new("none")]);
+}
