@@ -30,8 +30,9 @@ pub fn choose(policy: SerialPolicy, file: Serial, live: Serial, wall: Wall) -> R
         SerialPolicy::Date => date(wall),
         SerialPolicy::UnixTime => Serial(wall.seconds() as u32),
     };
-    // Folding from live + 1 keeps anything that lies behind, or half the circle away, out.
-    let serial = next.newest(wish).newest(file);
+    // What lies behind live, or half the circle away, is newer for nobody who has live.
+    let [wish, file_wish] = [wish, file].map(|serial| if serial.is_newer_than(live) { serial } else { next });
+    let serial = next.newest(wish).newest(file_wish);
     Ok(Chosen { serial, ours: serial != file })
 }
 
@@ -68,6 +69,8 @@ mod tests {
         check(SerialPolicy::Increment, 3, 5, Ok(6));
         check(SerialPolicy::Increment, 9, 5, Ok(9));
         check(SerialPolicy::Increment, 1, u32::MAX, Ok(1));
+        check(SerialPolicy::Increment, 5 + (1 << 31) - 1, 5, Ok(5 + (1 << 31) - 1));
+        check(SerialPolicy::Increment, 5 + (1 << 31), 5, Ok(6));
         check(SerialPolicy::Date, 5, 5, Ok(2_026_112_300));
         check(SerialPolicy::Date, 5, 2_026_112_300, Ok(2_026_112_301));
         check(SerialPolicy::Date, 2_026_112_307, 2_026_112_300, Ok(2_026_112_307));
