@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::enclosure::Enclosure;
 use crate::texts::ZONE;
 use crate::yard::{self, KEY_NAME, KEY_SECRET, PATIENCE, Process, Yard};
 
@@ -19,6 +20,8 @@ pub struct Bellwether<'y> {
     /// Where it listens.
     pub address: SocketAddr,
     process: RefCell<Option<Process>>,
+    /// What stands in front of the command that runs it.
+    entry: RefCell<Vec<String>>,
 }
 
 /// Who the one peer of a server is.
@@ -34,7 +37,19 @@ impl<'y> Bellwether<'y> {
     /// A directory and an address; nothing runs yet.
     pub fn new(yard: &'y Yard, name: &str) -> Bellwether<'y> {
         let (dir, address) = (yard.folder(name), yard::free_address());
-        Bellwether { yard, name: name.into(), dir, address, process: RefCell::new(None) }
+        Bellwether {
+            yard,
+            name: name.into(),
+            dir,
+            address,
+            process: RefCell::new(None),
+            entry: RefCell::default(),
+        }
+    }
+
+    /// From its next start on it runs inside.
+    pub fn enter(&self, enclosure: &Enclosure) {
+        self.entry.replace(enclosure.entry().to_vec());
     }
 
     /// Writes a config that ends with `rest`.
@@ -65,6 +80,20 @@ impl<'y> Bellwether<'y> {
         self.configure(&format!(
             "{}[[zones]]\nname = \"{ZONE}\"\nrole = \"primary\"\nfile = \"{}\"\n{secondaries}{transfer}",
             peer(secondary, trust),
+            self.zone_file().display()
+        ));
+    }
+
+    /// The primary of [`ZONE`], which whoever has the key may transfer, with more keys of the zone.
+    pub fn alone(&self, keys: &str) {
+        self.alone_as(ZONE, keys);
+    }
+
+    /// The same with the zone spelled like this.
+    pub fn alone_as(&self, zone: &str, keys: &str) {
+        self.configure(&format!(
+            "[[zones]]\nname = \"{zone}\"\nrole = \"primary\"\nfile = \"{}\"\n\
+             allow_transfer = [\"key:{KEY_NAME}\"]\n{keys}",
             self.zone_file().display()
         ));
     }
@@ -119,9 +148,10 @@ impl<'y> Bellwether<'y> {
 
     /// [`Bellwether::start`] with these variables in its environment.
     pub fn start_with(&self, environment: &[(&str, &OsStr)]) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bellwether"));
+        let program = [self.entry.borrow().clone(), vec![env!("CARGO_BIN_EXE_bellwether").into()]].concat();
+        let mut command = Command::new(&program[0]);
         command.envs(environment.iter().copied());
-        command.args(["run", "--log", "debug", "--config"]).arg(self.config());
+        command.args(&program[1..]).args(["run", "--log", "debug", "--config"]).arg(self.config());
         let mut process = self.yard.start(&self.name, command.current_dir(&self.dir));
         yard::poll(&format!("{} to be ready", self.name), || {
             process.assert_running();
@@ -163,10 +193,25 @@ impl<'y> Bellwether<'y> {
 
     /// The zone in `status --json`.
     pub fn status(&self) -> serde_json::Value {
-        let output = self.command(&["status"], &["--json", ZONE]);
+        self.status_of(ZONE)
+    }
+
+    /// Another zone in `status --json`.
+    pub fn status_of(&self, zone: &str) -> serde_json::Value {
+        let output = self.command(&["status"], &["--json", zone]);
         assert!(output.status.success(), "{}: {}", self.name, yard::said(&output));
         let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         value["zones"][0].clone()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.borrow().as_ref().expect("a running server").id()
+    }
+
+    /// What it has logged since its last start.
+    pub fn log(&self) -> String {
+        self.process.borrow().as_ref().expect("a running server").text()
     }
 
     /// How its last transfer went: `ixfr`, `axfr` and so on.

@@ -7,7 +7,11 @@
 //! logs of its processes follow. No test depends on timing: all wait for what they expect.
 
 mod bellwether;
+mod disk;
+mod durable;
+mod enclosure;
 mod fake;
+mod files;
 mod hostile;
 mod incremental;
 mod interop;
@@ -15,9 +19,11 @@ mod pair;
 mod peer;
 mod questions;
 mod relay;
+mod serials;
 mod service;
 mod signature;
 mod slow;
+mod sockets;
 mod survival;
 mod texts;
 mod timers;
@@ -41,13 +47,18 @@ const TESTS_AT_ONCE: usize = 3;
 
 /// All tests, a list for each file.
 const ALL: &[&[Test]] = &[
+    disk::TESTS,
+    durable::TESTS,
+    files::TESTS,
     hostile::TESTS,
     incremental::TESTS,
     interop::TESTS,
     pair::TESTS,
     questions::TESTS,
+    serials::TESTS,
     service::TESTS,
     slow::TESTS,
+    sockets::TESTS,
     survival::TESTS,
     timers::TESTS,
     transfer_out::TESTS,

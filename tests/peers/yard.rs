@@ -29,6 +29,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("vim", "vim"),
     ("systemd-analyze", "systemd"),
     ("git", "git"),
+    ("unshare", "util-linux"),
+    ("nsenter", "util-linux"),
+    ("ip", "iproute2"),
 ];
 
 thread_local! {
@@ -119,6 +122,11 @@ impl Process {
     /// What it has written so far.
     pub fn text(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends it a signal, by its own process id.
