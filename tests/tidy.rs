@@ -49,6 +49,7 @@ const PURE: &[&str] = &[
     "engine/guard",
     "engine/serial",
     "engine/intake",
+    "engine/keeper",
     "store/format",
 ];
 

@@ -3,6 +3,7 @@
 //! Runs in the worker pool, or inline in the simulator: the files come through [`Sources`], the
 //! history through a closure.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -104,4 +105,13 @@ fn reversed(delta: &Delta) -> Delta {
         digest_before: delta.digest_after,
         digest_after: delta.digest_before,
     }
+}
+
+/// A panic over one zone's content is that zone's fault alone (invariant 7): it is told, and whoever
+/// reads goes on.
+pub fn guarded(read: impl FnOnce() -> Result<FileRead, FileFault>) -> Result<FileRead, FileFault> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        let text = String::from("a bug in the server while it read the zone; the last version is served");
+        Err(FileFault { reason: Reason::Faulted, text, files: Vec::new() })
+    })
 }

@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
+use super::keeper::Write;
 use super::publish::{Publisher, has_reached, reap};
 use super::setup::{Settings, ZoneSetup};
 pub use super::shard::Job;
@@ -33,7 +34,6 @@ use crate::reason::Reason;
 use crate::serve::{ServerFacts, World};
 use crate::store::{Recovered, Store, StoreReader};
 use crate::zone::ZoneSet;
-use keeper::Write;
 use workers::Work;
 
 /// The network, as far as the engine needs it.

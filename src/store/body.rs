@@ -18,7 +18,6 @@ use super::format::{Cursor, Damaged, put_option};
 use super::{StoreError, ZoneMeta};
 use crate::dns::{Name, NameRef, Records, Serial};
 use crate::env::{Disk, File, OpenMode};
-use crate::limits::INLINE_BODY_OCTETS_MAX;
 use crate::time::Wall;
 use crate::zone::{Builder, Digest, DigestKey, Source, Version, Walk};
 
@@ -36,6 +35,8 @@ const UNFINISHED: &str = ".new";
 pub struct Compactor {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    /// What is longer goes into a file.
+    inline_octets_max: usize,
     /// The generation that the next file gets.
     generation: Arc<AtomicU64>,
 }
@@ -77,9 +78,9 @@ pub(super) struct Body {
 
 impl Compactor {
     /// The folder `dir`, made if it is not there; generations go on after the newest file.
-    pub(super) fn open(disk: Arc<dyn Disk>, dir: PathBuf) -> io::Result<Compactor> {
+    pub(super) fn open(disk: Arc<dyn Disk>, dir: PathBuf, inline_octets_max: usize) -> io::Result<Compactor> {
         disk.create_dir_all(&dir)?;
-        let compactor = Compactor { disk, dir, generation: Arc::default() };
+        let compactor = Compactor { disk, dir, inline_octets_max, generation: Arc::default() };
         let newest = compactor.files()?.iter().map(|(_, generation)| *generation).max();
         compactor.generation.store(newest.map_or(1, |newest| newest + 1), Ordering::Relaxed);
         Ok(compactor)
@@ -194,7 +195,7 @@ impl Blocks<'_> {
         self.inline.extend_from_slice(&checksum(self.number, payload).to_be_bytes());
         self.inline.extend_from_slice(payload);
         self.number += 1;
-        if self.inline.len() > INLINE_BODY_OCTETS_MAX && self.file.is_none() {
+        if self.inline.len() > self.to.inline_octets_max && self.file.is_none() {
             let generation = self.to.generation.fetch_add(1, Ordering::Relaxed);
             let file = self.to.disk.open(&self.path(generation, UNFINISHED), OpenMode::Fresh)?;
             self.file = Some((file, generation, 0));

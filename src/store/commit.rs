@@ -11,9 +11,9 @@ use redb::{Database, ReadableTable, Table};
 use super::body::{Compactor, Place, PreparedBody};
 use super::database::{BODY, DELTA, Fault, ZONE, begin};
 use super::format::{Data, Row, encode_delta};
-use super::{BodyWrite, ZoneMeta, ZoneWrite};
+use super::{BodyWrite, Options, ZoneMeta, ZoneWrite};
 use crate::dns::Name;
-use crate::limits::{DELTA_OCTETS_MAX, HISTORY_CUT_STEPS, REQUIRED_OCTETS_MIN, SMALL_CHANGE_OCTETS};
+use crate::limits::{DELTA_OCTETS_MAX, HISTORY_CUT_STEPS, SMALL_CHANGE_OCTETS};
 use crate::zone::{Delta, Version};
 
 /// What is left to do when a batch is durable.
@@ -29,7 +29,7 @@ pub(super) struct Committed {
 pub(super) fn commit(
     database: &Database,
     compactor: &Compactor,
-    history_octets_max: u64,
+    options: &Options,
     batch: &[ZoneWrite],
 ) -> Result<Committed, Fault> {
     let transaction = begin(database)?;
@@ -39,7 +39,7 @@ pub(super) fn commit(
             body: transaction.open_table(BODY)?,
             delta: transaction.open_table(DELTA)?,
             compactor,
-            history_octets_max,
+            options,
             made: Vec::new(),
             done: Committed::default(),
         };
@@ -57,8 +57,8 @@ pub(super) fn commit(
 }
 
 /// Whether the chain is long enough for a new body: it makes the start slow and the disk full.
-pub(super) fn is_due(data: &Data) -> bool {
-    data.required_octets > REQUIRED_OCTETS_MIN.max(data.body_octets / 4)
+pub(super) fn is_due(data: &Data, options: &Options) -> bool {
+    data.required_octets > options.required_octets_min.max(data.body_octets / 4)
 }
 
 struct Tables<'t> {
@@ -66,7 +66,7 @@ struct Tables<'t> {
     body: Table<'t, &'static [u8], &'static [u8]>,
     delta: Table<'t, (&'static [u8], u64), &'static [u8]>,
     compactor: &'t Compactor,
-    history_octets_max: u64,
+    options: &'t Options,
     /// Body files that this transaction wrote.
     made: Vec<(Name, u64)>,
     done: Committed,
@@ -86,7 +86,8 @@ impl Tables<'_> {
             },
             BodyWrite::Compacted(body) => self.compact(&apex, old, body)?,
         };
-        self.done.due.push((apex.clone(), data.as_ref().is_some_and(is_due)));
+        let due = data.as_ref().is_some_and(|data| is_due(data, self.options));
+        self.done.due.push((apex.clone(), due));
         let row = Row { meta: write.meta.clone(), data };
         self.zone.insert(apex.as_ref().wire(), &row.encode()[..])?;
         Ok(())
@@ -245,7 +246,7 @@ impl Tables<'_> {
     /// Cuts the oldest deltas of the history until it fits, a bounded number at a time.
     fn cut_history(&mut self, apex: &Name, data: &mut Data) -> Result<(), Fault> {
         for _ in 0..HISTORY_CUT_STEPS {
-            if data.history_octets <= self.history_octets_max || data.oldest >= data.required {
+            if data.history_octets <= self.options.history_octets_max || data.oldest >= data.required {
                 break;
             }
             if let Some(delta) = self.delta.remove((apex.as_ref().wire(), data.oldest))? {

@@ -26,7 +26,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::dns::{Name, Serial};
 use crate::env::{Disk, File, Random};
-use crate::limits::{HISTORY_OCTETS_MAX, STORE_CACHE_OCTETS};
+use crate::limits::{HISTORY_OCTETS_MAX, INLINE_BODY_OCTETS_MAX, REQUIRED_OCTETS_MIN, STORE_CACHE_OCTETS};
 use crate::reason::Reason;
 use crate::time::Wall;
 use crate::zone::{Delta, DigestKey, Version};
@@ -80,6 +80,10 @@ pub struct Options {
     pub digest_key_if_new: DigestKey,
     /// Bound of one zone's history.
     pub history_octets_max: u64,
+    /// Required deltas of a zone that are always borne before its body is written anew.
+    pub required_octets_min: u64,
+    /// A body up to so many octets lives in the database, a larger one in a file (R04).
+    pub inline_body_octets_max: usize,
     /// Memory for pages of the database.
     pub cache_octets: usize,
 }
@@ -92,6 +96,8 @@ impl Options {
         Options {
             digest_key_if_new: DigestKey(key),
             history_octets_max: HISTORY_OCTETS_MAX,
+            required_octets_min: REQUIRED_OCTETS_MIN,
+            inline_body_octets_max: INLINE_BODY_OCTETS_MAX,
             cache_octets: STORE_CACHE_OCTETS,
         }
     }
@@ -322,7 +328,7 @@ impl Store {
             let Some(database) = &*database else {
                 return Err(Fault::Io(io::ErrorKind::Other, "the database is closed".to_owned()));
             };
-            guarded(|| commit::commit(database, &self.compactor, self.options.history_octets_max, batch))?
+            guarded(|| commit::commit(database, &self.compactor, &self.options, batch))?
         };
         for (apex, file) in committed.replaced {
             self.compactor.remove(apex.as_ref().wire(), file);

@@ -40,7 +40,7 @@ impl Store {
         if !lock.try_lock()? {
             return Err(StoreError::InUse(dir.to_path_buf()));
         }
-        let compactor = Compactor::open(disk.clone(), dir.join(BODIES))?;
+        let compactor = Compactor::open(disk.clone(), dir.join(BODIES), options.inline_body_octets_max)?;
         let (database, found, notes) = match read_all(&*disk, dir, &mut options, &compactor) {
             Ok((database, found, note)) => {
                 (Some(database), found, note.map(|note| (Reason::StoreDamaged, note)))
@@ -163,7 +163,7 @@ fn read_all(
         match guarded(|| digest_key(&database, options)) {
             Ok(key) => {
                 options.digest_key_if_new = key;
-                found = recover(&database, compactor, key);
+                found = recover(&database, compactor, options);
             }
             Err(fault) => found.suspect = Some(format!("{fault:?}")),
         }
@@ -196,7 +196,7 @@ fn read_without_writing(
     };
     let found = guarded(|| digest_key(&database, options)).map(|key| {
         options.digest_key_if_new = key;
-        recover(&database, compactor, key)
+        recover(&database, compactor, options)
     });
     close(database);
     found.map_err(told)

@@ -15,7 +15,7 @@ use super::body::{Body, Compactor, read_body, stem_of};
 use super::commit::is_due;
 use super::database::{BODY, DELTA, Fault, ZONE, guarded};
 use super::format::{Damaged, Data, Row, decode_delta};
-use super::{RecoveredZone, ZoneMeta};
+use super::{Options, RecoveredZone, ZoneMeta};
 use crate::dns::{Name, Serial};
 use crate::limits::{RECENT_OCTETS_MAX, RECOVERY_THREADS_MAX};
 use crate::reason::Reason;
@@ -35,8 +35,8 @@ pub(super) struct Found {
 }
 
 /// Reads all zones of the database, on as many threads as there are cores, at most
-/// [`RECOVERY_THREADS_MAX`].
-pub(super) fn recover(database: &Database, compactor: &Compactor, key: DigestKey) -> Found {
+/// [`RECOVERY_THREADS_MAX`]. The digest key of the options is that of the database by now.
+pub(super) fn recover(database: &Database, compactor: &Compactor, options: &Options) -> Found {
     let mut found = Found::default();
     let mut rows = Vec::new();
     if let Err(fault) = guarded(|| read_rows(database, &mut rows)) {
@@ -47,7 +47,7 @@ pub(super) fn recover(database: &Database, compactor: &Compactor, key: DigestKey
     thread::scope(|scope| {
         let readers: Vec<_> = rows
             .chunks(share)
-            .map(|rows| scope.spawn(|| recover_rows(database, compactor, key, rows)))
+            .map(|rows| scope.spawn(|| recover_rows(database, compactor, options, rows)))
             .collect();
         for reader in readers {
             let part = reader.join().expect("panics of the database are caught zone by zone");
@@ -63,7 +63,7 @@ pub(super) fn recover(database: &Database, compactor: &Compactor, key: DigestKey
 fn recover_rows(
     database: &Database,
     compactor: &Compactor,
-    key: DigestKey,
+    options: &Options,
     rows: &[(Vec<u8>, Vec<u8>)],
 ) -> Found {
     let mut found = Found::default();
@@ -72,7 +72,7 @@ fn recover_rows(
             found.suspect = Some("a zone has a name that is none".to_owned());
             continue;
         };
-        match guarded(|| recover_zone(database, compactor, key, &name, row)) {
+        match guarded(|| recover_zone(database, compactor, options, &name, row)) {
             Ok((zone, outlook)) => {
                 match outlook {
                     Outlook::Fine => {}
@@ -97,7 +97,7 @@ fn recover_rows(
 fn recover_zone(
     database: &Database,
     compactor: &Compactor,
-    key: DigestKey,
+    options: &Options,
     name: &Name,
     row: &[u8],
 ) -> Result<(RecoveredZone, Outlook), Fault> {
@@ -108,7 +108,8 @@ fn recover_zone(
         compactor,
         apex: name.as_ref().wire(),
         name,
-        key,
+        key: options.digest_key_if_new,
+        options,
     };
     match Row::decode(row) {
         Ok(row) => tables.zone(row),
@@ -188,6 +189,7 @@ struct Tables<'a> {
     apex: &'a [u8],
     name: &'a Name,
     key: DigestKey,
+    options: &'a Options,
 }
 
 /// A version on its way from the body to the newest that can be reached.
@@ -227,7 +229,7 @@ impl Tables<'_> {
         }
         let version = Arc::new(replay.version.with_recent(replay.tail));
         let outlook = match (&problem, strict) {
-            (None, true) if !is_due(&data) => Outlook::Fine,
+            (None, true) if !is_due(&data, self.options) => Outlook::Fine,
             (None, true) => Outlook::Long,
             _ => Outlook::Rewrite,
         };

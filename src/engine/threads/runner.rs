@@ -4,9 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::keeper::Write;
 use super::workers::Work;
 use super::{Engine, Message};
+use crate::engine::keeper::Write;
 use crate::engine::shard::{Action, Event, Shard};
 use crate::ident::ZoneId;
 

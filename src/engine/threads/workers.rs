@@ -1,20 +1,16 @@
 //! The worker pool: what takes long and needs no order.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SendError};
 use std::sync::{Arc, Mutex};
 
 use super::Engine;
-use super::keeper::Write;
 use crate::config::SerialPolicy;
-use crate::dns::Name;
+use crate::engine::keeper::{Rewrite, Write};
 use crate::engine::reading;
 use crate::engine::setup::Role;
-use crate::engine::shard::{Event, FileFault, FileJob, FileRead, RollbackJob};
+use crate::engine::shard::{Event, FileFault, FileJob, RollbackJob};
 use crate::engine::watch::Stamped;
 use crate::reason::Reason;
-use crate::store::{Compactor, ZoneMeta};
-use crate::zone::Version;
 
 /// What a worker is given.
 pub(super) enum Work {
@@ -23,16 +19,7 @@ pub(super) enum Work {
     /// Bring an earlier version back.
     RollBack(RollbackJob),
     /// Write a body in the background.
-    Compact {
-        /// Of this zone.
-        apex: Name,
-        /// With this content.
-        version: Arc<Version>,
-        /// And this meta.
-        meta: Box<ZoneMeta>,
-        /// What writes it.
-        compactor: Compactor,
-    },
+    Compact(Rewrite),
 }
 
 /// Starts `count` workers on one queue.
@@ -56,7 +43,7 @@ fn run(engine: &Engine, work: Work) {
             let mut sources = Stamped::default();
             let wall = engine.0.clock.now().wall;
             let key = engine.0.settings.digest_key;
-            let mut result = guarded(|| reading::read_file(&job, &mut sources, key, wall));
+            let mut result = reading::guarded(|| reading::read_file(&job, &mut sources, key, wall));
             if !sources.held_still() {
                 // Half of one version and half of another (R08); the watcher says when it is whole.
                 let text = format!("{} changed while it was read", job.file.display());
@@ -74,28 +61,15 @@ fn run(engine: &Engine, work: Work) {
                 _ => SerialPolicy::Keep,
             };
             let reader = engine.reader();
-            let result = guarded(|| {
+            let result = reading::guarded(|| {
                 reading::roll_back(&job, policy, |version, from| {
                     reader.history(version, from).map_err(|error| error.to_string())
                 })
             });
             engine.send(Event::Read(job.zone, job.attempt, result));
         }
-        Work::Compact { apex, version, meta, compactor } => {
-            // A failure here loses nothing: the chain only grows until the next try.
-            let prepared = compactor.write(&version, &meta).ok();
-            engine.to_store(Write::Compacted(apex, prepared));
-        }
+        Work::Compact(rewrite) => engine.to_store(rewrite.carry_out()),
     }
-}
-
-/// A panic over one zone's content is that zone's fault alone (invariant 7): it is told, and the
-/// worker goes on.
-fn guarded(read: impl FnOnce() -> Result<FileRead, FileFault>) -> Result<FileRead, FileFault> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        let text = String::from("a bug in the server while it read the zone; the last version is served");
-        Err(FileFault { reason: Reason::Faulted, text, files: Vec::new() })
-    })
 }
 
 impl Engine {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::INLINE_BODY_OCTETS_MAX;
 use crate::store::body::{Compactor, Place, read_body};
 use crate::store::database::{DELTA, ZONE, begin};
 
@@ -206,7 +207,7 @@ fn a_lost_digest_key_does_not_cost_the_zones() {
 
 fn body_octets() -> Vec<u8> {
     let disk = SimDisk::new();
-    let compactor = Compactor::open(Arc::new(disk), PathBuf::from(DIR)).unwrap();
+    let compactor = Compactor::open(Arc::new(disk), PathBuf::from(DIR), INLINE_BODY_OCTETS_MAX).unwrap();
     let zone = Edited::new("a.example", 20);
     match compactor.write(&zone.live, &ZoneMeta::default()).unwrap().place {
         Place::Inline(octets) => octets,
