@@ -16,13 +16,31 @@ use bellwether::policy::{PeerFacts, Peers, Rule, RuleBook, RuleSet, Who, ZoneRul
 use bellwether::replica::follow::LowerSerial;
 use bellwether::replica::timers::Clamps;
 use bellwether::serve::{ServerFacts, World};
+use bellwether::store::Options;
 use bellwether::zone::{DigestKey, ZoneSet};
 
 /// All servers make their digests with one key, so that versions can be compared across them.
 pub const DIGEST_KEY: DigestKey = DigestKey(*b"simulated flocks");
 
 /// The zones that every server of a flock has.
-pub const ZONES: [&str; 2] = ["alpha.example.", "beta.example."];
+pub const ZONES: [&str; 3] = ["alpha.example.", "beta.example.", "gamma.example."];
+
+/// The server that means harm, in flocks that have one.
+pub const RELAY: usize = 1;
+
+/// What trips the guard of the primary: more records, and more of a hundred names.
+pub const GUARD: (u64, u8) = (16, 30);
+
+/// Seconds of the SOA.
+#[derive(Clone, Copy, Debug)]
+pub struct Timers {
+    /// REFRESH.
+    pub refresh: u32,
+    /// RETRY.
+    pub retry: u32,
+    /// EXPIRE.
+    pub expire: u32,
+}
 
 /// A flock and how long it is troubled.
 #[derive(Clone, Debug)]
@@ -37,8 +55,16 @@ pub struct Plan {
     pub pace: Duration,
     /// Records in each zone to begin with.
     pub hosts: u64,
+    /// What their SOA says.
+    pub timers: Timers,
     /// Whether clocks jump, disks fail and links are cut, or servers only crash.
     pub rough: bool,
+    /// Of a hundred replies so many are tampered with on their way, while there is trouble.
+    pub tampered: u64,
+    /// Whether the relay sends harmful transfers, to the very end.
+    pub hostile: bool,
+    /// Octets: the history that is kept, the chain that is borne, the largest body in the database.
+    pub store: (u64, u64, usize),
 }
 
 impl Plan {
@@ -50,29 +76,55 @@ impl Plan {
             signed,
             trouble: Duration::from_secs(240),
             pace: Duration::from_secs(8),
-            hosts: 3,
+            hosts: 12,
+            timers: Timers { refresh: 60, retry: 15, expire: 240 },
             rough: false,
+            tampered: 0,
+            hostile: false,
+            store: store(seed),
         }
     }
 
     /// A primary (0), a relay (1) and five secondaries: two follow the primary, one the primary and
-    /// the relay, two the relay alone.
+    /// the relay, two the relay alone. Nobody follows a hostile relay alone.
     pub fn flock(seed: u64) -> Plan {
         let mut random = SimRandom::new(seed);
-        let follows = vec![vec![], vec![0], vec![0], vec![0], vec![0, 1], vec![1], vec![1]];
+        let hostile = random.one_in(4);
+        let follows = match hostile {
+            false => vec![vec![], vec![0], vec![0], vec![0], vec![0, 1], vec![1], vec![1]],
+            true => vec![vec![], vec![0], vec![0], vec![0], vec![0, 1], vec![1, 0], vec![1, 0]],
+        };
         let links =
             follows.iter().enumerate().flat_map(|(to, from)| from.iter().map(move |&from| (from, to)));
         let signed = links.filter(|_| random.one_in(2)).collect();
-        // One in eight has zones that do not fit one message of a transfer.
-        let hosts = if random.one_in(8) { 60 } else { 4 };
+        let patient = random.one_in(4);
         Plan {
             follows,
             signed,
             trouble: Duration::from_secs(200 + random.below(400)),
             pace: Duration::from_secs(3 + random.below(10)),
-            hosts,
+            // One in eight has zones that do not fit one message of a transfer.
+            hosts: if random.one_in(8) { 60 } else { 12 },
+            // Where nobody polls for long, a NOTIFY that is lost must be repeated.
+            timers: match patient {
+                false => Timers { refresh: 60, retry: 15, expire: 240 },
+                true => Timers { refresh: 600, retry: 20, expire: 1500 },
+            },
             rough: true,
+            tampered: [0, 0, 5, 30, 100][random.below(5) as usize],
+            hostile,
+            store: store(seed),
         }
+    }
+
+    /// Whether nobody polls for longer than it takes to repeat a NOTIFY.
+    pub fn is_patient(&self) -> bool {
+        self.timers.refresh > 300
+    }
+
+    /// EXPIRE.
+    pub fn expire(&self) -> Duration {
+        Duration::from_secs(u64::from(self.timers.expire))
     }
 
     /// Who follows this server.
@@ -85,9 +137,22 @@ impl Plan {
         Settings { clamps: Clamps::default(), durability: Durability::Prefer, digest_key: DIGEST_KEY, seed }
     }
 
+    /// What a store is opened with.
+    pub fn options(&self, random: &mut SimRandom) -> Options {
+        let (history_octets_max, required_octets_min, inline_body_octets_max) = self.store;
+        Options {
+            digest_key_if_new: DIGEST_KEY,
+            history_octets_max,
+            required_octets_min,
+            inline_body_octets_max,
+            ..Options::new(random)
+        }
+    }
+
     /// The zones as this server has them configured.
     pub fn setups(&self, server: usize) -> Vec<ZoneSetup> {
-        let guard = Guard { action: GuardAction::Alarm, records: 100, percent: 30 };
+        let action = if self.follows[server].is_empty() { GuardAction::Hold } else { GuardAction::Alarm };
+        let guard = Guard { action, records: GUARD.0, percent: GUARD.1 };
         let role = |apex: &str| match &self.follows[server][..] {
             [] => Role::Primary {
                 file: zone_file(apex),
@@ -148,9 +213,19 @@ impl Plan {
 
     fn key(&self, one: usize, other: usize) -> Option<Key> {
         let (from, to) = (one.min(other), one.max(other));
-        let signed = self.signed.contains(&(from, to));
+        let signed = self.signed.contains(&(from, to)) || self.signed.contains(&(to, from));
         let secret = format!("the secret of {from} and {to}");
         signed.then(|| Key::new(name(&format!("link{from}-{to}.")), Algorithm::Sha256, secret.as_bytes()))
+    }
+}
+
+/// Stores that cut and compact early, with bodies in files or not, beside ordinary ones.
+fn store(seed: u64) -> (u64, u64, usize) {
+    match seed % 4 {
+        0 => (1 << 26, 1 << 20, 1 << 16),
+        1 => (1 << 26, 4096, 1024),
+        2 => (8192, 4096, 1 << 16),
+        _ => (8192, 1024, 1024),
     }
 }
 

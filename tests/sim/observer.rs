@@ -2,48 +2,68 @@
 //!
 //! 1. A reader sees one whole version, and it is one that the primary published.
 //! 2. What was published is there after a crash, unless its receipt said that it may be lost.
-//! 3. For a reader of one server no serial goes backwards, but after an expiry.
+//! 3. For a reader of one server no serial goes backwards, but after an expiry or as an operator said.
 //! 4. A primary that answered once goes on answering, whatever happens to its file.
-//! 5. Nothing is served past EXPIRE.
+//! 5. Nothing is served past EXPIRE, and what a primary confirmed is served until then.
+//! 7. What is spoiled of one zone does not excuse any other.
+//!
+//! What holds for the primary alone stands in [`crate::primary`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwether::dns::message::{Question, Reader, Scratch, Writer};
 use bellwether::dns::soa::Soa;
-use bellwether::dns::{Class, OpCode, RecordType, ResponseCode, Serial};
-use bellwether::engine::shard::{Action, Event};
-use bellwether::ident::{Transport, ZoneId};
-use bellwether::serve::{Outcome, serve};
-use bellwether::trace::Silent;
+use bellwether::dns::{RecordType, Serial};
+use bellwether::engine::keeper::Write;
+use bellwether::engine::shard::{Action, Command, Event, Ticket};
+use bellwether::env::Random;
+use bellwether::env::sim::SimRandom;
+use bellwether::ident::ZoneId;
+use bellwether::store::BodyWrite;
 use bellwether::transfer::incoming::Answer;
-use bellwether::zone::{SlotState, Version};
+use bellwether::zone::{Slot, SlotState, Version};
 
-use crate::editor::{TIMERS, TOKEN_NAMES};
-use crate::flock::{ZONES, name};
+use crate::client;
+use crate::editor::TOKEN_NAMES;
+use crate::flock::{Plan, ZONES};
 use crate::node::{Node, Start};
+use crate::primary::Primary;
 use crate::queue::Moment;
 
-const EXPIRE: Duration = Duration::from_secs(TIMERS.2 as u64);
+/// How long it takes at most until a deadline that moved is on the disk, if the disk is well.
+const SAVED: Duration = Duration::from_secs(3);
+/// Rounding of an EXPIRE option, and of the wall clock.
+const ROUNDING: Duration = Duration::from_secs(2);
 
 /// What is known of one zone on one server.
 #[derive(Clone, Debug, Default)]
 struct Watched {
     /// What a reader saw last.
-    seen: Option<Serial>,
+    seen: Option<u32>,
     /// What has a receipt, by serial and digest.
     written: BTreeSet<(u32, u128)>,
     /// It may have gone back: an expiry, or a volatile version and a crash.
     may_go_back: bool,
+    /// An operator wants what a primary has, whatever its serial.
+    retransfer: bool,
+    /// What was stored is spoiled: until it is there again nobody can answer.
+    excused: bool,
     /// Until when a secondary may serve.
     until: Option<Moment>,
+    /// Until when it must, if it does.
+    must: Option<Moment>,
+    /// When that was said last.
+    confirmed: Moment,
     /// A transfer that is not published yet: when it was complete, and its EXPIRE option.
     transferred: Option<(Moment, Option<u32>)>,
+    /// What was looked at closely.
+    looked_at: Option<Arc<Slot>>,
 }
 
 /// The observer of a flock.
 pub struct Observer {
+    expire: Duration,
     watched: Vec<Vec<Watched>>,
     /// What the primary published: by zone and serial, the digests.
     published: Vec<BTreeMap<u32, BTreeSet<u128>>>,
@@ -51,65 +71,138 @@ pub struct Observer {
     tokens: Vec<BTreeMap<u128, u64>>,
     /// Serials that the primary may have to publish again with other content (R03).
     losable: BTreeSet<(usize, u32)>,
+    /// What is being written.
+    writing: HashMap<(ZoneId, Ticket), Arc<Version>>,
+    primary: Vec<Primary>,
 }
 
 impl Observer {
-    /// An observer of so many servers.
-    pub fn new(servers: usize) -> Observer {
+    /// An observer of all servers of a plan.
+    pub fn new(plan: &Plan) -> Observer {
         Observer {
-            watched: vec![vec![Watched::default(); ZONES.len()]; servers],
+            expire: plan.expire(),
+            watched: vec![vec![Watched::default(); ZONES.len()]; plan.follows.len()],
             published: vec![BTreeMap::new(); ZONES.len()],
             tokens: vec![BTreeMap::new(); ZONES.len()],
             losable: BTreeSet::new(),
+            writing: HashMap::new(),
+            primary: vec![Primary::default(); ZONES.len()],
         }
     }
 
     /// The newest serial that the primary ever published.
-    pub fn newest(&self, zone: usize) -> Serial {
-        let serials = self.published[zone].keys().map(|&serial| Serial(serial));
-        serials.reduce(Serial::newest).unwrap_or_default()
+    pub fn newest(&self, zone: usize) -> u32 {
+        let serials = self.published[zone].keys().copied();
+        serials.reduce(|best, next| if is_newer(next, best) { next } else { best }).unwrap_or_default()
     }
 
-    /// A write ended.
-    pub fn written(&mut self, server: usize, zone: ZoneId, version: &Version, durable: bool) {
-        let serial = version.serial().0;
-        self.watched[server][zone.0 as usize].written.insert((serial, version.digest().0));
-        if server == 0 && !durable {
-            self.losable.insert((zone.0 as usize, serial));
+    /// Any serial that it published.
+    pub fn earlier(&self, zone: usize, random: &mut SimRandom) -> u32 {
+        let at = random.below(self.published[zone].len() as u64) as usize;
+        self.published[zone].keys().nth(at).copied().unwrap_or_default()
+    }
+
+    /// A batch is about to be written.
+    pub fn writes(&mut self, batch: &[Write]) {
+        self.writing.clear();
+        for write in batch {
+            let Write::Commit { zone, ticket, write } = write else { continue };
+            if let BodyWrite::Full(version) | BodyWrite::Deltas { after: version, .. } = &write.body {
+                self.writing.insert((*zone, *ticket), version.clone());
+            }
         }
+    }
+
+    /// The batch is written, with these receipts.
+    pub fn written(&mut self, server: usize, events: &[Event]) {
+        for event in events {
+            let Event::Synced(zone, ticket, receipt, _) = event else { continue };
+            let Some(version) = self.writing.remove(&(*zone, *ticket)) else { continue };
+            let (zone, serial, digest) = (zone.0 as usize, version.serial().0, version.digest().0);
+            self.watched[server][zone].written.insert((serial, digest));
+            if server == 0 && receipt.is_durable() {
+                self.primary[zone].volatile.remove(&(serial, digest));
+            } else if server == 0 {
+                self.losable.insert((zone, serial));
+                self.primary[zone].volatile.insert((serial, digest));
+            }
+        }
+    }
+
+    /// A worker of the primary read a file.
+    pub fn has_read(&mut self, zone: usize, text: Option<&Vec<u8>>) {
+        self.primary[zone].has_read(text);
+    }
+
+    /// An operator gives a command.
+    pub fn commanded(&mut self, server: usize, zone: usize, command: Command) {
+        match command {
+            Command::Retransfer => self.watched[server][zone].retransfer = true,
+            command if server == 0 => self.primary[zone].commanded(command),
+            _ => {}
+        }
+    }
+
+    /// A command is done.
+    pub fn done(&mut self, zone: usize, command: Command, result: &Result<String, String>) {
+        if let (Command::Rollback(to), Ok(_)) = (command, result) {
+            let digests = self.published[zone].get(&to.0).into_iter().flatten();
+            let tokens = digests.filter_map(|digest| self.tokens[zone].get(digest)).copied().collect();
+            self.primary[zone].rolled_back(ZONES[zone], tokens, &self.tokens[zone]);
+        }
+    }
+
+    /// What the disk of a server has of a zone is spoiled.
+    pub fn damaged(&mut self, server: usize, zone: usize) {
+        let watched = &mut self.watched[server][zone];
+        watched.excused = true;
+        watched.must = None;
+        // A primary still knows below which serial it may not go.
+        watched.may_go_back |= server != 0;
+        self.primary[zone].forget(server);
     }
 
     /// An event is about to reach a shard: an answer may confirm what a secondary has (R18, R19).
     pub fn told(&mut self, server: usize, now: Moment, event: &Event) {
+        if let (0, Event::Read(zone, _, result)) = (server, event) {
+            self.primary[zone.0 as usize].told(result);
+        }
         let Event::Answered(zone, _, Ok(answer)) = event else { return };
+        let full = now.after(self.expire);
         let watched = &mut self.watched[server][zone.0 as usize];
-        let full = now.after(EXPIRE);
-        match answer {
+        let until = match answer {
             Answer::Soa { serial, expire } | Answer::Current { serial, expire }
-                if watched.seen == Some(*serial) =>
+                if watched.seen == Some(serial.0) =>
             {
                 let option = expire.map(|left| now.after(Duration::from_secs(u64::from(left))));
-                let until = option.map_or(full, |option| watched.until.map_or(option, |had| had.max(option)));
-                watched.until = Some(until.min(full));
+                option.map_or(full, |option| watched.until.map_or(option, |had| had.max(option)))
             }
-            Answer::TryTcp { serial: Some(serial) } if watched.seen == Some(*serial) => {
-                watched.until = Some(full);
+            Answer::TryTcp { serial: Some(serial) } if watched.seen == Some(serial.0) => full,
+            Answer::Changed { expire, .. } => {
+                watched.transferred = Some((now, *expire));
+                return;
             }
-            Answer::Changed { expire, .. } => watched.transferred = Some((now, *expire)),
-            Answer::Soa { .. } | Answer::Current { .. } | Answer::TryTcp { .. } | Answer::NotifyAck => {}
-        }
+            Answer::Soa { .. } | Answer::Current { .. } | Answer::TryTcp { .. } | Answer::NotifyAck => return,
+        };
+        watched.confirm(now, until.min(full));
     }
 
     /// What a shard wants done.
-    pub fn acted(&mut self, server: usize, now: Moment, actions: &[Action]) {
+    pub fn acted(&mut self, server: usize, now: Moment, actions: &[Action], node: &Node) {
         for action in actions {
             let Action::Publish(_, Some(slot)) = action else { continue };
             let zone = slot.id.0 as usize;
             match &slot.state {
                 SlotState::Serving { version, .. } => self.publishes(server, zone, now, version),
-                SlotState::Expired => self.watched[server][zone].may_go_back = true,
+                SlotState::Expired => {
+                    self.watched[server][zone].may_go_back = true;
+                    self.watched[server][zone].must = None;
+                }
                 SlotState::Loading | SlotState::Faulted => {}
             }
+        }
+        if server == 0 {
+            (0..ZONES.len()).for_each(|zone| self.primary[zone].says_why(node.status(zone)));
         }
     }
 
@@ -119,7 +212,8 @@ impl Observer {
         let has_receipt = watched.written.contains(&(serial, digest));
         assert!(has_receipt, "server {server} publishes {} {serial} before it is written", ZONES[zone]);
         if let Some((_, expire)) = watched.transferred.take() {
-            watched.until = Some(transferred(now, expire));
+            watched.may_go_back |= std::mem::take(&mut watched.retransfer);
+            watched.confirm(now, transferred(now, expire, self.expire));
         }
         let digests = self.published[zone].entry(serial).or_default();
         if server == 0 {
@@ -127,19 +221,22 @@ impl Observer {
             let allowed = known || self.losable.contains(&(zone, serial));
             assert!(allowed, "{} {serial} is published twice with different content", ZONES[zone]);
             digests.insert(digest);
+            self.primary[zone].publishes(ZONES[zone], version);
         }
         let genuine = digests.contains(&digest);
         assert!(genuine, "server {server} publishes {} {serial}, which never existed so", ZONES[zone]);
     }
 
     /// A server goes down; zones whose last version is only in memory may lose it.
-    pub fn crashes(&mut self, server: usize, node: &Node) {
-        let Some(running) = &node.running else { return };
+    pub fn crashes(&mut self, server: usize, now: Moment, node: &Node) {
         for (zone, watched) in self.watched[server].iter_mut().enumerate() {
-            watched.may_go_back |= running.keeper.is_volatile(ZoneId(zone as u32));
+            watched.may_go_back |= node.is_volatile(zone);
+            if node.is_volatile(zone) || now.since(watched.confirmed) < SAVED {
+                watched.must = None;
+            }
             if let Some((then, expire)) = watched.transferred.take() {
                 // It may be written, and is then served after the start.
-                watched.until = watched.until.max(Some(transferred(then, expire)));
+                watched.until = watched.until.max(Some(transferred(then, expire, self.expire)));
             }
         }
     }
@@ -148,10 +245,10 @@ impl Observer {
     pub fn starts(&mut self, server: usize, now: Moment, node: &Node, start: &Start) {
         for (zone, version) in &start.recovered {
             let watched = &mut self.watched[server][zone.0 as usize];
-            let has = version.as_ref().map(|version| version.serial());
+            let has = version.as_ref().map(|version| version.serial().0);
             let apex = ZONES[zone.0 as usize];
-            if let (Some(seen), false) = (watched.seen, watched.may_go_back) {
-                let kept = has.is_some_and(|has| has == seen || has.is_newer_than(seen));
+            if let (Some(seen), false, false) = (watched.seen, watched.may_go_back, watched.excused) {
+                let kept = has.is_some_and(|has| has == seen || is_newer(has, seen));
                 assert!(
                     kept,
                     "server {server} lost {apex}: a reader saw {seen}, after a crash it has {has:?}"
@@ -162,7 +259,11 @@ impl Observer {
             }
             if node.jumps > 0 || watched.until.is_none() {
                 // R18: nobody can tell how long it was down.
-                watched.until = Some(now.after(EXPIRE));
+                watched.until = Some(now.after(self.expire));
+                watched.must = None;
+            }
+            if server == 0 {
+                self.primary[zone.0 as usize].starts(version.clone());
             }
         }
     }
@@ -176,19 +277,21 @@ impl Observer {
 
     fn look_at(&mut self, server: usize, zone: usize, now: Moment, node: &mut Node) {
         let apex = ZONES[zone];
-        let answer = ask(node, now, apex, RecordType::SOA);
+        let answer = client::ask(node, now, apex, RecordType::SOA);
         let watched = &mut self.watched[server][zone];
         let Some(rdata) = answer else {
-            let was_seen = server == 0 && watched.seen.is_some() && !watched.may_go_back;
-            assert!(!was_seen, "the primary does not answer for {apex} any more");
+            let was_seen = watched.seen.is_some() && !watched.may_go_back && !watched.excused;
+            assert!(server != 0 || !was_seen, "the primary does not answer for {apex} any more");
             if server != 0 && watched.until.is_some_and(|until| now >= until) {
                 watched.may_go_back = true;
             }
+            let early = was_seen && watched.must.is_some_and(|must| now < must);
+            assert!(server == 0 || !early, "server {server} stops serving {apex} before EXPIRE");
             return;
         };
-        let serial = Soa::from_rdata(&rdata).expect("an SOA").serial;
+        let serial = Soa::from_rdata(&rdata).expect("an SOA").serial.0;
         if let (Some(seen), false) = (watched.seen, watched.may_go_back) {
-            let forward = serial == seen || serial.is_newer_than(seen);
+            let forward = serial == seen || is_newer(serial, seen);
             assert!(forward, "server {server}: {apex} went back from {seen} to {serial}");
         }
         if let (1.., Some(until)) = (server, watched.until) {
@@ -200,65 +303,63 @@ impl Observer {
         }
         watched.seen = Some(serial);
         watched.may_go_back = false;
-        self.tokens_fit(server, zone, serial, now, node);
+        watched.excused = false;
+        let zones = node.running.as_ref().map(|running| &running.world.zones);
+        let slot = zones.and_then(|zones| zones.exact(crate::flock::name(apex).as_ref())).cloned();
+        let same = match (&slot, &watched.looked_at) {
+            (Some(slot), Some(before)) => Arc::ptr_eq(slot, before),
+            _ => false,
+        };
+        if !same {
+            watched.looked_at = slot;
+            self.look_closely(server, zone, serial, now, node);
+        }
     }
 
-    fn tokens_fit(&mut self, server: usize, zone: usize, serial: Serial, now: Moment, node: &mut Node) {
+    /// What does not change while the same version is shown.
+    fn look_closely(&mut self, server: usize, zone: usize, serial: u32, now: Moment, node: &mut Node) {
         let apex = ZONES[zone];
         let mut tokens = BTreeSet::new();
         for owner in TOKEN_NAMES {
-            let rdata = ask(node, now, &format!("{owner}.{apex}"), RecordType::TXT);
-            let rdata = rdata.unwrap_or_else(|| panic!("server {server}: {owner}.{apex} is gone"));
-            let text = std::str::from_utf8(&rdata[1..]).expect("a number");
-            tokens.insert(text.parse::<u64>().expect("a number"));
+            let token = client::token(node, now, owner, zone);
+            tokens.insert(token.unwrap_or_else(|| panic!("server {server}: {owner}.{apex} is gone")));
         }
         assert_eq!(tokens.len(), 1, "server {server}: {apex} {serial} is a mix of versions");
         let token = tokens.first().copied().expect("one");
-        let digests = &self.published[zone][&serial.0];
+        let digests = &self.published[zone][&serial];
         if server == 0 {
-            let digest = *digests.last().expect("it was published");
-            let known =
-                if digests.len() == 1 { *self.tokens[zone].entry(digest).or_insert(token) } else { token };
+            let digest = self.primary[zone].live_digest().expect("it is published");
+            let known = *self.tokens[zone].entry(digest).or_insert(token);
             assert_eq!(token, known, "the primary changed {apex} under serial {serial}");
         } else if let [digest] = digests.iter().collect::<Vec<_>>()[..] {
             assert_eq!(Some(&token), self.tokens[zone].get(digest), "server {server}: {apex} {serial}");
         }
+        let given = client::gets_a_transfer(node, now, zone);
+        assert!(!given, "server {server} gives {apex} to a stranger");
     }
 
     /// What a reader of a server sees: serial and token of a zone.
     pub fn serial_seen(node: &mut Node, now: Moment, zone: usize) -> Option<(Serial, u64)> {
-        let soa = ask(node, now, ZONES[zone], RecordType::SOA)?;
-        let token = ask(node, now, &format!("{}.{}", TOKEN_NAMES[0], ZONES[zone]), RecordType::TXT)?;
-        let token = std::str::from_utf8(&token[1..]).ok()?.parse().ok()?;
-        Some((Soa::from_rdata(&soa)?.serial, token))
+        client::serial_and_token(node, now, zone)
+    }
+}
+
+impl Watched {
+    fn confirm(&mut self, now: Moment, until: Moment) {
+        self.until = Some(until);
+        self.confirmed = now;
+        self.must = (!self.may_go_back).then(|| Moment(until.0.saturating_sub(ROUNDING.as_millis() as u64)));
     }
 }
 
 /// Until when a transfer that was complete then lets a secondary serve (R19).
-fn transferred(then: Moment, expire: Option<u32>) -> Moment {
-    let left = expire.map_or(EXPIRE, |left| EXPIRE.min(Duration::from_secs(u64::from(left))));
+fn transferred(then: Moment, option: Option<u32>, expire: Duration) -> Moment {
+    let left = option.map_or(expire, |left| expire.min(Duration::from_secs(u64::from(left))));
     then.after(left)
 }
 
-/// Asks as a stranger would; the RDATA of the first record of the answer.
-fn ask(node: &mut Node, moment: Moment, owner: &str, qtype: RecordType) -> Option<Vec<u8>> {
-    let now = node.now(moment);
-    let running = node.running.as_mut()?;
-    let mut request = [0; 512];
-    let owner = name(owner);
-    let question = Question { name: owner.as_ref(), qtype, qclass: Class::IN };
-    let length = Writer::request(&mut request, 7, OpCode::Query, question).finish();
-    let mut out = [0; 2048];
-    let stranger = "198.51.100.1:4000".parse().expect("an address");
-    let (world, worker) = (&running.world, &mut running.worker);
-    let outcome =
-        serve(&request[..length], stranger, Transport::Udp, now, world, worker, &mut out, &mut Silent);
-    let Outcome::Reply(length) = outcome else { panic!("a query gets a reply, not {outcome:?}") };
-    let mut reply = Reader::new(&out[..length]).expect("a good reply");
-    if reply.rcode() != ResponseCode::NoError {
-        return None;
-    }
-    let mut scratch = Scratch::new();
-    let record = reply.next_record(&mut scratch).expect("a good record");
-    record.filter(|(.., record)| record.rtype == qtype).map(|(.., record)| record.rdata.to_vec())
+/// RFC 1982 §3.2, in words of its own: the observer does not believe what it observes.
+fn is_newer(serial: u32, than: u32) -> bool {
+    let ahead = serial.wrapping_sub(than);
+    ahead != 0 && ahead < 1 << 31
 }

@@ -1,30 +1,25 @@
 //! One history: takes what comes next from the queue, lets servers act, and looks at them.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use bellwether::engine::shard::{Action, Event, FileJob};
+use bellwether::engine::keeper::{Rewrite, Write};
+use bellwether::engine::shard::{Action, Command, Event, FileJob, RollbackJob};
 use bellwether::env::Random;
 use bellwether::env::sim::SimRandom;
+use bellwether::limits::BATCH_ZONES_MAX;
 use bellwether::time::Tick;
-use bellwether::zone::{Digest, DigestKey, Version};
 
-use crate::editor::{Edit, Editor, TIMERS};
+use crate::editor::Editor;
 use crate::flock::{Plan, ZONES, zone_file};
 use crate::net::Net;
 use crate::node::Node;
 use crate::observer::Observer;
 use crate::queue::{Moment, Queue};
 
-/// How long a mended flock may take to be one again: whoever missed everything polls after REFRESH,
-/// a primary that could not be reached is left alone for a while, and who has a serial that was
-/// lost with its disk waits for EXPIRE.
-const CONVERGE: Duration = Duration::from_secs(2 * (TIMERS.0 + TIMERS.2) as u64);
-/// How long an edit may take when all is well: far less than REFRESH, so that only NOTIFY helps.
-const PROMPT: Duration = Duration::from_secs(30);
-
-/// A server is looked at when it shows something new, and all of them this often.
-const LOOK_EVERY: Duration = Duration::from_secs(7);
+/// What came while a server slept happens this long after it wakes: somebody looks at it before.
+pub const AFTER_SLEEP: Duration = Duration::from_millis(1);
 
 /// What waits in the queue.
 pub enum What {
@@ -38,12 +33,18 @@ pub enum What {
     Heal(usize, u64),
     /// A worker reads a zone file.
     Read(usize, u64, Box<FileJob>),
+    /// A worker rebuilds an earlier version.
+    RollBack(usize, u64, Box<RollbackJob>),
+    /// A worker writes a body.
+    Rewrite(usize, u64, Box<Rewrite>),
     /// A server is switched on.
     Start(usize),
+    /// A suspended server wakes.
+    Awake(usize),
     /// A request arrives.
     Request(u64, Box<[u8]>),
-    /// A message arrives at the one who asked.
-    Reply(u64, Box<[u8]>),
+    /// A message arrives at the one who asked; with what makes it one to be refused.
+    Reply(u64, Box<[u8]>, Option<&'static str>),
     /// The next message of a transfer is sent.
     SendNext(u64),
     /// A connection breaks.
@@ -62,6 +63,22 @@ pub enum What {
     MendDisk(usize),
 }
 
+impl What {
+    /// The server that does it, which cannot while it is suspended.
+    fn doer(&self) -> Option<usize> {
+        match self {
+            What::Shard(server, ..)
+            | What::Wake(server, _)
+            | What::Commit(server, _)
+            | What::Heal(server, _)
+            | What::Read(server, ..)
+            | What::RollBack(server, ..)
+            | What::Rewrite(server, ..) => Some(*server),
+            _ => None,
+        }
+    }
+}
+
 /// A flock with everything around it.
 pub struct Simulation {
     /// What was planned.
@@ -78,41 +95,38 @@ pub struct Simulation {
     pub observer: Observer,
     /// The zone files of the primary.
     pub editors: Vec<Editor>,
-    troubled_until: Moment,
+    /// Commands that are not done yet.
+    pub commands: BTreeMap<u64, (usize, usize, Command)>,
+    /// Until when there is trouble.
+    pub troubled_until: Moment,
+    /// How often somebody looks at all servers.
+    pub look_every: Duration,
     history: DefaultHasher,
 }
 
-/// Runs one history to its end; the result is a fingerprint of it.
-pub fn run(seed: u64, plan: Plan) -> u64 {
-    let mut simulation = Simulation::new(seed, plan);
-    simulation.trouble();
-    simulation.mend();
-    simulation.converges("after everything was mended", CONVERGE);
-    simulation.rest();
-    for round in 0..3 {
-        simulation.burst();
-        simulation.converges(&format!("after burst {round} of edits, when all is well"), PROMPT);
-    }
-    simulation.compare_records();
-    simulation.history.finish()
-}
-
 impl Simulation {
-    fn new(seed: u64, plan: Plan) -> Simulation {
+    /// A flock that begins.
+    pub fn new(seed: u64, plan: Plan) -> Simulation {
         let mut random = SimRandom::new(seed);
         let begin = Moment(10_000_000);
         let servers = plan.follows.len();
         let nodes = (0..servers).map(|server| Node::new(&plan, server, random.next_u64())).collect();
-        let editors = ZONES.map(|apex| Editor::new(apex, random.next_u64() as u32, plan.hosts));
+        let editors = ZONES.map(|apex| Editor::new(apex, plan.timers, random.next_u64() as u32, plan.hosts));
+        let look_every = plan.expire() / 34;
+        let mut net = Net::new();
+        net.tampered = plan.tampered;
+        net.spoiled = if plan.hostile { 60 } else { 0 };
         let mut simulation = Simulation {
             troubled_until: begin.after(plan.trouble),
+            look_every,
+            observer: Observer::new(&plan),
             plan,
             queue: Queue::new(begin),
             random,
             nodes,
-            net: Net::new(),
-            observer: Observer::new(servers),
+            net,
             editors: editors.into(),
+            commands: BTreeMap::new(),
             history: DefaultHasher::new(),
         };
         for (apex, editor) in ZONES.iter().zip(&simulation.editors) {
@@ -123,58 +137,17 @@ impl Simulation {
             simulation.queue.push(wait, What::Start(server));
         }
         simulation.queue.push(Duration::from_secs(5), What::Weather);
-        simulation.queue.push(LOOK_EVERY, What::Look);
+        simulation.queue.push(look_every, What::Look);
         simulation
     }
 
-    fn trouble(&mut self) {
-        self.run_until(self.troubled_until);
+    /// The fingerprint of everything that happened.
+    pub fn fingerprint(&self) -> u64 {
+        self.history.finish()
     }
 
-    /// Everything works again, and somebody makes one more edit.
-    fn mend(&mut self) {
-        self.net.cuts.clear();
-        (self.net.loss_percent, self.net.delay_max) = (0, 20);
-        for server in 0..self.nodes.len() {
-            let node = &mut self.nodes[server];
-            node.disk.mend();
-            node.wall_error = 0;
-            if node.power_off_at.is_some() {
-                // The power cut that was planned happens now.
-                self.crash(server);
-            }
-        }
-        // Servers that are down come back within their time; an edit follows when they are there.
-        let back = self.queue.now().after(Duration::from_secs(410));
-        self.run_until(back);
-        for zone in 0..ZONES.len() {
-            self.editors[zone].raise_above(self.observer.newest(zone).0);
-            self.edit(zone, Edit::Raised);
-        }
-    }
-
-    /// Nothing happens for longer than EXPIRE: refreshes alone keep every zone alive.
-    fn rest(&mut self) {
-        let end = self.queue.now().after(CONVERGE / 2);
-        while self.queue.now() < end {
-            self.run_until(self.queue.now().after(LOOK_EVERY));
-            assert!(self.is_converged(), "a mended flock fell apart: {}", self.describe());
-        }
-    }
-
-    /// A few edits one after the other, some while the one before is on its way.
-    fn burst(&mut self) {
-        // Messages that take long are overtaken by the next edit.
-        self.net.delay_max = if self.random.one_in(3) { 20 } else { 1200 };
-        for _ in 0..1 + self.random.below(4) {
-            let zone = self.random.below(ZONES.len() as u64) as usize;
-            self.edit(zone, Edit::Raised);
-            let pause = Duration::from_millis(self.random.below(2500));
-            self.run_until(self.queue.now().after(pause));
-        }
-    }
-
-    fn run_until(&mut self, end: Moment) {
+    /// Lets happen what happens until then.
+    pub fn run_until(&mut self, end: Moment) {
         while let Some(what) = self.queue.pop(end) {
             self.step(what);
         }
@@ -182,9 +155,13 @@ impl Simulation {
         (0..self.nodes.len()).for_each(|server| self.look(server));
     }
 
-    fn step(&mut self, what: What) {
+    /// One thing happens now.
+    pub fn step(&mut self, what: What) {
         self.queue.now().hash(&mut self.history);
         std::mem::discriminant(&what).hash(&mut self.history);
+        if let Some(until) = what.doer().and_then(|server| self.nodes[server].asleep_until) {
+            return self.queue.push_at(until.after(AFTER_SLEEP), what);
+        }
         match what {
             What::Shard(server, start, event) => {
                 if self.is_alive(server, start) {
@@ -199,15 +176,26 @@ impl Simulation {
             }
             What::Commit(server, start) if self.is_alive(server, start) => self.commit(server),
             What::Heal(server, start) if self.is_alive(server, start) => self.heal(server),
-            What::Commit(..) | What::Heal(..) => {}
-            What::Read(server, start, job) => {
-                let event = self.nodes[server].read_file(self.queue.now(), &job);
-                let takes = Duration::from_millis(self.random.below(50));
-                self.queue.push(takes, What::Shard(server, start, Box::new(event)));
+            What::Rewrite(server, start, rewrite) if self.is_alive(server, start) => {
+                let write = rewrite.carry_out();
+                if self.nodes[server].lost_power() {
+                    return self.crash(server);
+                }
+                self.write(server, write);
             }
+            What::Commit(..) | What::Heal(..) | What::Rewrite(..) => {}
+            What::Read(server, start, job) => self.read(server, start, &job),
+            What::RollBack(server, start, job) if self.is_alive(server, start) => {
+                if let Some(event) = self.nodes[server].roll_back(&job) {
+                    let takes = Duration::from_millis(self.random.below(50));
+                    self.queue.push(takes, What::Shard(server, start, Box::new(event)));
+                }
+            }
+            What::RollBack(..) => {}
             What::Start(server) => self.start(server),
+            What::Awake(server) => self.awake(server),
             What::Request(number, octets) => self.request(number, &octets),
-            What::Reply(number, octets) => self.answer(number, &octets),
+            What::Reply(number, octets, forged) => self.answer(number, octets, forged),
             What::SendNext(number) => self.send_next(number),
             What::Broken(number) => self.broken(number),
             What::Silence(number) => self.silence(number),
@@ -221,7 +209,7 @@ impl Simulation {
             }
             What::Look => {
                 (0..self.nodes.len()).for_each(|server| self.look(server));
-                self.queue.push(LOOK_EVERY, What::Look);
+                self.queue.push(self.look_every, What::Look);
             }
             What::Mend(link) => {
                 self.net.cuts.remove(&link);
@@ -236,8 +224,16 @@ impl Simulation {
     }
 
     fn look(&mut self, server: usize) {
-        if self.nodes[server].running.is_some() {
+        if self.nodes[server].running.is_some() && self.nodes[server].asleep_until.is_none() {
             self.observer.look(server, self.queue.now(), &mut self.nodes[server]);
+        }
+    }
+
+    /// A server wakes, and its first clients are there before anything else.
+    fn awake(&mut self, server: usize) {
+        let now = self.queue.now();
+        if self.nodes[server].asleep_until.take_if(|until| *until <= now).is_some() {
+            self.look(server);
         }
     }
 
@@ -246,7 +242,7 @@ impl Simulation {
         let now = self.queue.now();
         self.observer.told(server, now, &event);
         let actions = self.nodes[server].handle(now, event);
-        self.observer.acted(server, now, &actions);
+        self.observer.acted(server, now, &actions, &self.nodes[server]);
         if actions.iter().any(|action| matches!(action, Action::Publish(..))) {
             self.look(server);
         }
@@ -260,25 +256,39 @@ impl Simulation {
     fn carry_out(&mut self, server: usize, start: u64, action: Action) {
         match action {
             Action::Journal(zone, ticket, write) => {
-                let Some(running) = &mut self.nodes[server].running else { return };
-                if running.keeper.queue(zone, ticket, write) {
-                    let waits = Duration::from_millis(self.random.below(30));
-                    self.queue.push(waits, What::Commit(server, start));
-                }
+                self.write(server, Write::Commit { zone, ticket, write });
             }
             Action::ReadFile(job) => {
                 let waits = Duration::from_millis(self.random.below(50));
                 self.queue.push(waits, What::Read(server, start, Box::new(job)));
             }
+            Action::RollBack(job) => {
+                let waits = Duration::from_millis(self.random.below(50));
+                self.queue.push(waits, What::RollBack(server, start, Box::new(job)));
+            }
             Action::Ask(job) => self.ask(server, job),
             Action::Cancel(zone, attempt) => self.cancel(server, zone, attempt),
-            Action::RollBack(_)
-            | Action::Publish(..)
+            Action::Done(token, result) => {
+                if let Some((_, zone, command)) = self.commands.remove(&token.0) {
+                    self.observer.done(zone, command, &result);
+                }
+            }
+            Action::Publish(..)
             | Action::Watch(..)
             | Action::Status(..)
-            | Action::Done(..)
             | Action::Note(..)
             | Action::Forgotten(_) => {}
+        }
+    }
+
+    /// Queues a write, and has the store come for it.
+    fn write(&mut self, server: usize, write: Write) {
+        let start = self.nodes[server].starts;
+        let Some(running) = &mut self.nodes[server].running else { return };
+        running.writes.push(write);
+        if running.writes.len() == 1 {
+            let waits = Duration::from_millis(self.random.below(30));
+            self.queue.push(waits, What::Commit(server, start));
         }
     }
 
@@ -292,6 +302,16 @@ impl Simulation {
             let at = node.moment(deadline);
             self.queue.push_at(at, What::Wake(server, node.starts));
         }
+    }
+
+    fn read(&mut self, server: usize, start: u64, job: &FileJob) {
+        if !self.is_alive(server, start) {
+            return;
+        }
+        let event = self.nodes[server].read_file(self.queue.now(), job);
+        self.observer.has_read(job.zone.0 as usize, self.nodes[server].files.get(&job.file));
+        let takes = Duration::from_millis(self.random.below(50));
+        self.queue.push(takes, What::Shard(server, start, Box::new(event)));
     }
 
     fn start(&mut self, server: usize) {
@@ -323,7 +343,7 @@ impl Simulation {
     fn tell_unseen(&mut self, server: usize, event: Event) {
         let now = self.queue.now();
         let actions = self.nodes[server].handle(now, event);
-        self.observer.acted(server, now, &actions);
+        self.observer.acted(server, now, &actions, &self.nodes[server]);
         let start = self.nodes[server].starts;
         for action in actions {
             self.carry_out(server, start, action);
@@ -332,90 +352,46 @@ impl Simulation {
     }
 
     fn commit(&mut self, server: usize) {
+        let start = self.nodes[server].starts;
         let Some(running) = &mut self.nodes[server].running else { return };
-        let written = running.keeper.commit();
+        let count = running.writes.len().min(BATCH_ZONES_MAX);
+        let batch: Vec<Write> = running.writes.drain(..count).collect();
+        if !running.writes.is_empty() {
+            self.queue.push(Duration::from_millis(1), What::Commit(server, start));
+        }
+        self.observer.writes(&batch);
+        let kept = running.keeper.commit(batch);
         if self.nodes[server].lost_power() {
             return self.crash(server);
         }
-        let start = self.nodes[server].starts;
-        for (zone, version, durable) in &written.versions {
-            self.observer.written(server, *zone, version, *durable);
-        }
-        for event in written.events {
+        self.observer.written(server, &kept.events);
+        for event in kept.events {
             let takes = Duration::from_millis(self.random.below(10));
             self.queue.push(takes, What::Shard(server, start, Box::new(event)));
         }
-        if let Some(wait) = written.heal_in {
+        for rewrite in kept.rewrites {
+            let takes = Duration::from_millis(self.random.below(3000));
+            self.queue.push(takes, What::Rewrite(server, start, Box::new(rewrite)));
+        }
+        if let Some(wait) = kept.heal_in {
             self.queue.push(wait, What::Heal(server, start));
         }
     }
 
     fn heal(&mut self, server: usize) {
+        let start = self.nodes[server].starts;
         let Some(running) = &mut self.nodes[server].running else { return };
-        let healed = running.keeper.heal();
+        let mended = running.keeper.heal();
         if self.nodes[server].lost_power() {
             return self.crash(server);
         }
-        match healed {
-            Ok(events) => events.into_iter().for_each(|event| self.tell(server, event)),
-            Err(wait) => self.queue.push(wait, What::Heal(server, self.nodes[server].starts)),
+        if mended.rewrite_all {
+            let zones = 0..ZONES.len() as u32;
+            zones.for_each(|zone| self.tell(server, Event::Rewrite(bellwether::ident::ZoneId(zone))));
+        }
+        mended.events.into_iter().for_each(|event| self.tell(server, event));
+        if let Some(wait) = mended.heal_in {
+            self.queue.push(wait, What::Heal(server, start));
         }
     }
-
-    /// All servers show the newest content of the files before the time is over.
-    fn converges(&mut self, when: &str, within: Duration) {
-        let end = self.queue.now().after(within);
-        while !self.is_converged() {
-            if self.queue.now() >= end {
-                panic!("{when} the flock is not one within {within:?}: {}", self.describe());
-            }
-            self.run_until(self.queue.now().after(Duration::from_millis(500)));
-        }
-    }
-
-    fn is_converged(&mut self) -> bool {
-        let now = self.queue.now();
-        (0..ZONES.len()).all(|zone| {
-            let wanted = self.editors[zone].token();
-            let first = Observer::serial_seen(&mut self.nodes[0], now, zone);
-            first.is_some_and(|(_, token)| token == wanted)
-                && self.nodes.iter_mut().all(|node| Observer::serial_seen(node, now, zone) == first)
-        })
-    }
-
-    fn describe(&mut self) -> String {
-        let now = self.queue.now();
-        let zones = (0..ZONES.len()).map(|zone| {
-            let nodes = self.nodes.iter_mut();
-            let seen: Vec<_> = nodes.map(|node| Observer::serial_seen(node, now, zone)).collect();
-            format!("{} wants token {}, servers have {seen:?}", ZONES[zone], self.editors[zone].token())
-        });
-        zones.collect::<Vec<_>>().join("; ")
-    }
-
-    /// Not only what a reader sees: every record, summed anew, is the same on all servers.
-    fn compare_records(&mut self) {
-        for apex in ZONES {
-            let apex = crate::flock::name(apex);
-            let sums = self.nodes.iter().map(|node| {
-                let now = node.now(self.queue.now());
-                let zones = &node.running.as_ref().expect("it runs").world.zones;
-                let slot = zones.exact(apex.as_ref()).expect("it is configured");
-                let version = slot.version_at(now.tick).expect("it is served");
-                let sum = sum(version);
-                assert_eq!(sum, version.digest(), "the digest of {apex} is not that of its records");
-                sum
-            });
-            let sums: Vec<Digest> = sums.collect();
-            assert!(sums.iter().all(|sum| *sum == sums[0]), "{apex} differs: {sums:?}");
-        }
-    }
-}
-
-fn sum(version: &Version) -> Digest {
-    let key: DigestKey = version.key();
-    let mut sum = Digest(0);
-    let mut scratch = Vec::new();
-    version.for_each(|record| sum += Digest::of(&key, record, &mut scratch));
-    sum
 }

@@ -14,27 +14,36 @@ use crate::simulation::{Simulation, What};
 impl Simulation {
     /// One more thing happens.
     pub fn weather(&mut self) {
-        let kinds = if self.plan.rough { 100 } else { 60 };
+        let kinds = if self.plan.rough { 100 } else { 64 };
         let server = self.random.below(self.nodes.len() as u64) as usize;
         match self.random.below(kinds) {
-            0..38 => self.edit_somehow(),
-            38..48 => self.crash(server),
-            48..60 => self.cut_power_soon(server),
-            60..70 => self.cut_link(server),
-            70..76 => self.isolate(server),
-            76..84 => self.set_clock(server),
-            84..92 => self.break_disk(server),
+            0..34 => self.edit_somehow(),
+            34..42 => self.crash(server),
+            42..52 => self.cut_power_soon(server),
+            52..62 => self.command_somehow(),
+            62..64 => self.start_with_a_broken_file(),
+            64..71 => self.cut_link(server),
+            71..75 => self.isolate(server),
+            75..80 => self.set_clock(server),
+            80..87 => self.break_disk(server),
+            87..90 => self.suspend(server),
+            90..92 => self.vanish(),
+            92..94 => self.curse(),
+            94..96 => self.dark_site(server),
+            96..98 => self.damage(server),
             _ => self.degrade(),
         }
     }
 
     fn edit_somehow(&mut self) {
-        let edit = match self.random.below(12) {
+        let edit = match self.random.below(16) {
             0..6 => Edit::Raised,
             6..8 => Edit::Forgotten,
-            8 => Edit::Jumped,
-            9 => Edit::Lowered,
-            10 => Edit::Comments,
+            8..10 => Edit::Respelled,
+            10 => Edit::Jumped,
+            11 => Edit::Lowered,
+            12 => Edit::Comments,
+            13..15 => Edit::Truncated,
             _ => Edit::Broken,
         };
         let zone = self.random.below(ZONES.len() as u64) as usize;
@@ -65,12 +74,66 @@ impl Simulation {
         if self.nodes[server].running.is_none() {
             return;
         }
-        self.observer.crashes(server, &self.nodes[server]);
+        self.observer.crashes(server, self.queue.now(), &self.nodes[server]);
         let seed = self.random.next_u64();
         self.nodes[server].crash(seed);
         let most = if self.random.one_in(8) { 400_000 } else { 30_000 };
         let down = Duration::from_millis(100 + self.random.below(most));
         self.queue.push(down, What::Start(server));
+    }
+
+    /// The file is broken when the primary comes back (R02).
+    fn start_with_a_broken_file(&mut self) {
+        let zone = self.random.below(ZONES.len() as u64) as usize;
+        self.edit(zone, Edit::Broken);
+        self.crash(0);
+    }
+
+    /// Nothing runs for a while, and the boot clock goes on.
+    fn suspend(&mut self, server: usize) {
+        let until = self.queue.now().after(Duration::from_millis(1000 + self.random.below(400_000)));
+        let node = &mut self.nodes[server];
+        if node.running.is_some() && node.asleep_until.is_none() {
+            node.asleep_until = Some(until);
+            self.queue.push_at(until, What::Awake(server));
+        }
+    }
+
+    /// A zone file is gone, until the next edit of it (R09).
+    fn vanish(&mut self) {
+        let zone = self.random.below(ZONES.len() as u64) as usize;
+        self.nodes[0].files.remove(&zone_file(ZONES[zone]));
+        let event = Event::FileVanished(ZoneId(zone as u32));
+        self.queue.push(Duration::from_secs(2), What::Shard(0, self.nodes[0].starts, Box::new(event)));
+    }
+
+    /// One zone file brings out a bug in whoever reads it (invariant 7).
+    fn curse(&mut self) {
+        let zone = self.random.below(ZONES.len() as u64) as usize;
+        self.nodes[0].cursed = match self.nodes[0].cursed {
+            Some(_) => None,
+            None => Some(zone_file(ZONES[zone])),
+        };
+        self.save(zone);
+    }
+
+    /// The power fails at a place whose clock and link are wrong when it comes back (R18).
+    fn dark_site(&mut self, server: usize) {
+        self.crash(server);
+        self.set_clock(server);
+        self.isolate(server);
+    }
+
+    /// The power fails, and what the disk has of one zone is spoiled (R01, invariant 7).
+    fn damage(&mut self, server: usize) {
+        if self.nodes[server].running.is_none() {
+            return;
+        }
+        self.crash(server);
+        let zone = self.random.below(ZONES.len() as u64) as usize;
+        if self.nodes[server].damage(zone, &mut self.random) {
+            self.observer.damaged(server, zone);
+        }
     }
 
     fn cut_power_soon(&mut self, server: usize) {
