@@ -72,6 +72,12 @@ impl Asked {
         }
     }
 
+    /// Of a hundred answers, how many are tampered with. Where no transfer comes through, a serial
+    /// still does now and then.
+    pub fn chance(&self, tampered: u64) -> u64 {
+        if self.is_transfer() { tampered } else { tampered.min(30) }
+    }
+
     fn is_transfer(&self) -> bool {
         matches!(self.kind, AskKind::Ixfr | AskKind::Axfr)
     }

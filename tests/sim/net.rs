@@ -189,8 +189,9 @@ impl Simulation {
     /// A reply sets out, and perhaps somebody is on its way.
     fn reply(&mut self, number: u64, client: usize, from: usize, octets: &[u8]) -> Duration {
         let mut harm = Harm::None;
-        if self.random.below(100) < self.net.tampered
-            && let Some(asking) = self.net.asking.get(&number)
+        let chance = self.random.below(100);
+        if let Some(asking) = self.net.asking.get(&number)
+            && chance < asking.asked.chance(self.net.tampered)
         {
             let way = (from, client, asking.zone);
             harm = self.net.eavesdropper.tamper(&mut self.random, way, &asking.asked, octets);
