@@ -9,6 +9,7 @@
 mod bellwether;
 mod disk;
 mod durable;
+mod edits;
 mod enclosure;
 mod fake;
 mod files;
@@ -19,7 +20,6 @@ mod pair;
 mod peer;
 mod questions;
 mod relay;
-mod serials;
 mod service;
 mod signature;
 mod slow;
@@ -49,13 +49,13 @@ const TESTS_AT_ONCE: usize = 3;
 const ALL: &[&[Test]] = &[
     disk::TESTS,
     durable::TESTS,
+    edits::TESTS,
     files::TESTS,
     hostile::TESTS,
     incremental::TESTS,
     interop::TESTS,
     pair::TESTS,
     questions::TESTS,
-    serials::TESTS,
     service::TESTS,
     slow::TESTS,
     sockets::TESTS,
