@@ -99,6 +99,8 @@ impl Service {
         let operations = Arc::new(Operator { running: running.clone(), names });
         let control = Control::start(&socket, engine.clone(), operations)
             .map_err(|error| StartError::System("cannot listen on the control socket", error))?;
+        // A zone that was served before is never refused, not even for the moment until it is shown.
+        engine.settle();
         let Front { workers, wake, streams } = open_front(&engine, sockets, runtimes, limits)
             .map_err(|error| StartError::System("cannot start the threads that answer", error))?;
         Ok(Service { engine, running, addresses, workers, wake, streams, upstream, control })

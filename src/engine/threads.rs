@@ -118,6 +118,8 @@ struct Inner {
 
 enum Message {
     Event(Box<Event>),
+    /// To be answered when everything before it is carried out.
+    Settle(Sender<()>),
     Stop,
 }
 
@@ -166,6 +168,18 @@ impl Engine {
         for shard in &self.0.shards {
             let _ = shard.send(Message::Event(Box::new(Event::Tick)));
         }
+    }
+
+    /// Waits until the shards have carried out what they were told before: after a start, until
+    /// everything that was stored is shown.
+    pub fn settle(&self) {
+        let (done, all) = channel();
+        for shard in &self.0.shards {
+            let _ = shard.send(Message::Settle(done.clone()));
+        }
+        drop(done);
+        // Ends when the last shard has answered, or has stopped.
+        all.iter().for_each(drop);
     }
 
     /// What the workers see.

@@ -189,6 +189,7 @@ impl Connection {
             return self.flush().await;
         };
         let zone = start.asked.clone();
+        tracing::debug!(%zone, peer = %self.peer, "transfer begins");
         let Some(mut outgoing) = shared.planner.plan(start).await else {
             return Err(io::ErrorKind::Interrupted.into());
         };

@@ -25,7 +25,7 @@ use crate::ident::{Attempt, Transport, ZoneId};
 use crate::limits::{
     MESSAGE_OCTETS_MAX, POLLS_MAX, REQUESTS_WAITING_MAX, TRANSFER_IDLE_MAX, TRANSFERS_IN_MAX, UDP_ANSWER_WAIT,
 };
-use crate::transfer::incoming::{Answer, Ask, AskKind, Exchange, Progress, TransferError};
+use crate::transfer::incoming::{Answer, Ask, AskKind, Exchange, Form, Progress, TransferError};
 
 /// Who is told the end of a request.
 pub type Report = dyn Fn(ZoneId, Attempt, Result<Answer, TransferError>) + Send + Sync;
@@ -120,7 +120,11 @@ async fn run(
                     let task = running.tasks.spawn_local(async move {
                         // Fails only if the semaphore is closed, which it never is.
                         let _permit = room.acquire_owned().await;
-                        carry_out(to, *ask, &*clock).await
+                        let (apex, kind) = (ask.apex.clone(), kind(&ask));
+                        tracing::debug!(zone = %apex, kind, %to, "request begins");
+                        let result = carry_out(to, *ask, &*clock).await;
+                        tracing::debug!(zone = %apex, kind, %to, result = outcome(&result), "request ended");
+                        result
                     });
                     running.by_task.insert(task.id(), (zone, attempt));
                     running.by_key.insert((zone, attempt), task);
@@ -220,6 +224,28 @@ async fn read_message(stream: &mut TcpStream, message: &mut Vec<u8>) -> io::Resu
     let length = stream.read_u16().await?;
     message.resize(usize::from(length), 0);
     stream.read_exact(message).await.map(drop)
+}
+
+/// What is asked, in a word for the log.
+fn kind(ask: &Ask) -> &'static str {
+    match ask.kind {
+        AskKind::Soa => "soa",
+        AskKind::Notify(_) => "notify",
+        AskKind::Ixfr => "ixfr",
+        AskKind::Axfr => "axfr",
+    }
+}
+
+/// How it went, in a word or a sentence for the log.
+fn outcome(result: &Result<Answer, TransferError>) -> String {
+    match result {
+        Ok(Answer::Soa { serial, .. } | Answer::Current { serial, .. }) => format!("serial {serial}"),
+        Ok(Answer::NotifyAck) => String::from("acknowledged"),
+        Ok(Answer::TryTcp { .. }) => String::from("truncated"),
+        Ok(Answer::Changed { form: Form::Axfr, .. }) => String::from("axfr"),
+        Ok(Answer::Changed { form: Form::Ixfr, .. }) => String::from("ixfr"),
+        Err(error) => error.to_string(),
+    }
 }
 
 fn unreachable(error: io::Error) -> TransferError {

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use nix::sys::signal::Signal;
+
 use crate::enclosure::Enclosure;
 use crate::texts::ZONE;
 use crate::yard::{self, KEY_NAME, KEY_SECRET, PATIENCE, Process, Yard};
@@ -22,6 +24,8 @@ pub struct Bellwether<'y> {
     process: RefCell<Option<Process>>,
     /// What stands in front of the command that runs it.
     entry: RefCell<Vec<String>>,
+    /// The log of the life that a kill ended.
+    last_log: RefCell<PathBuf>,
 }
 
 /// Who the one peer of a server is.
@@ -44,6 +48,7 @@ impl<'y> Bellwether<'y> {
             address,
             process: RefCell::new(None),
             entry: RefCell::default(),
+            last_log: RefCell::default(),
         }
     }
 
@@ -148,11 +153,7 @@ impl<'y> Bellwether<'y> {
 
     /// [`Bellwether::start`] with these variables in its environment.
     pub fn start_with(&self, environment: &[(&str, &OsStr)]) {
-        let program = [self.entry.borrow().clone(), vec![env!("CARGO_BIN_EXE_bellwether").into()]].concat();
-        let mut command = Command::new(&program[0]);
-        command.envs(environment.iter().copied());
-        command.args(&program[1..]).args(["run", "--log", "debug", "--config"]).arg(self.config());
-        let mut process = self.yard.start(&self.name, command.current_dir(&self.dir));
+        let mut process = self.spawn(environment);
         yard::poll(&format!("{} to be ready", self.name), || {
             process.assert_running();
             self.command(&["status"], &[]).status.success().then_some(())
@@ -160,21 +161,61 @@ impl<'y> Bellwether<'y> {
         *self.process.borrow_mut() = Some(process);
     }
 
+    /// Starts the server; whoever called sees for himself when it answers.
+    pub fn start_unattended(&self) {
+        *self.process.borrow_mut() = Some(self.spawn(&[]));
+    }
+
+    /// While a server is down its port may serve somebody's outgoing connection for a moment.
+    pub fn restart_if_port_was_taken(&self) {
+        let mut process = self.process.borrow_mut();
+        let running = process.as_mut().expect("a server that was started");
+        if running.has_ended() {
+            let said = running.text();
+            assert!(said.contains("another program has this port"), "{} ended: {said}", self.name);
+            *process = Some(self.spawn(&[]));
+        }
+    }
+
+    fn spawn(&self, environment: &[(&str, &OsStr)]) -> Process {
+        let program = [self.entry.borrow().clone(), vec![env!("CARGO_BIN_EXE_bellwether").into()]].concat();
+        let mut command = Command::new(&program[0]);
+        command.envs(environment.iter().copied());
+        command.args(&program[1..]).args(["run", "--log", "debug", "--config"]).arg(self.config());
+        self.yard.start(&self.name, command.current_dir(&self.dir))
+    }
+
     /// Ends it as a crash does.
     pub fn kill(&self) {
-        self.process.borrow_mut().take().expect("a running server").kill();
+        self.last_log.replace(self.process.borrow_mut().take().expect("a running server").kill());
+    }
+
+    /// The log of its present life, or of the last one.
+    pub fn log_path(&self) -> PathBuf {
+        let process = self.process.borrow();
+        process.as_ref().map_or_else(|| self.last_log.borrow().clone(), |process| process.log.clone())
+    }
+
+    /// What it has logged since its last start.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
     /// Ends it with SIGTERM and says how it went.
     pub fn stop(&self) -> std::process::ExitStatus {
         let mut process = self.process.borrow_mut().take().expect("a running server");
-        process.signal("TERM");
+        process.signal(Signal::SIGTERM);
         process.wait()
     }
 
     /// SIGHUP.
     pub fn hang_up(&self) {
-        self.process.borrow().as_ref().expect("a running server").signal("HUP");
+        self.signal(Signal::SIGHUP);
+    }
+
+    /// Any signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.borrow().as_ref().expect("a running server").signal(signal);
     }
 
     /// Runs a subcommand against it, to its end.
@@ -186,8 +227,13 @@ impl<'y> Bellwether<'y> {
 
     /// Waits until it has published `serial` or a newer one.
     pub fn wait(&self, serial: u32) {
+        self.wait_for(ZONE, serial);
+    }
+
+    /// The same for another zone.
+    pub fn wait_for(&self, zone: &str, serial: u32) {
         let (serial, timeout) = (serial.to_string(), PATIENCE.as_secs().to_string());
-        let output = self.command(&["wait"], &[ZONE, "--serial", &serial, "--timeout", &timeout]);
+        let output = self.command(&["wait"], &[zone, "--serial", &serial, "--timeout", &timeout]);
         assert!(output.status.success(), "{}: {}", self.name, yard::said(&output));
     }
 
@@ -207,11 +253,6 @@ impl<'y> Bellwether<'y> {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.process.borrow().as_ref().expect("a running server").id()
-    }
-
-    /// What it has logged since its last start.
-    pub fn log(&self) -> String {
-        self.process.borrow().as_ref().expect("a running server").text()
     }
 
     /// How its last transfer went: `ixfr`, `axfr` and so on.

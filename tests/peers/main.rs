@@ -16,6 +16,8 @@ mod files;
 mod hostile;
 mod incremental;
 mod interop;
+mod kills;
+mod observer;
 mod pair;
 mod peer;
 mod questions;
@@ -54,6 +56,7 @@ const ALL: &[&[Test]] = &[
     hostile::TESTS,
     incremental::TESTS,
     interop::TESTS,
+    kills::TESTS,
     pair::TESTS,
     questions::TESTS,
     service::TESTS,

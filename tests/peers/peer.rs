@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
+use nix::sys::signal::Signal;
+
 use crate::texts::ZONE;
 use crate::yard::{self, KEY_NAME, KEY_SECRET, Process, Yard};
 
@@ -73,7 +75,7 @@ impl Peer {
         crate::bellwether::replace(&self.zone_file(), text);
         let process = self.process.as_ref().expect("a running server");
         match self.kind {
-            Kind::Bind | Kind::Knot | Kind::Nsd => process.signal("HUP"),
+            Kind::Bind | Kind::Knot | Kind::Nsd => process.signal(Signal::SIGHUP),
             Kind::PowerDns => {
                 self.control(&["bind-reload-now", ZONE]);
                 self.control(&["notify", ZONE]);

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// The name of the key that all servers share.
 pub const KEY_NAME: &str = "flock.example.";
 /// Its secret.
@@ -15,6 +18,8 @@ pub const KEY_SECRET: &str = "c2l4dGVlbiBvY3RldHMgYXJlIGVub3VnaCBoZXJlISE=";
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The pause between two looks at something that is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
+/// How many logs a failure shows, the last ones.
+const LOGS_MAX: usize = 10;
 /// How much of each log a failure shows.
 const LOG_LINES_MAX: usize = 60;
 
@@ -99,7 +104,8 @@ impl Yard {
     /// The ends of all logs.
     pub fn logs(&self) -> String {
         let mut text = String::new();
-        for path in self.logs.borrow().iter() {
+        let logs = self.logs.borrow();
+        for path in &logs[logs.len().saturating_sub(LOGS_MAX)..] {
             let log = fs::read_to_string(path).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             let end = &lines[lines.len().saturating_sub(LOG_LINES_MAX)..];
@@ -130,15 +136,21 @@ impl Process {
     }
 
     /// Sends it a signal, by its own process id.
-    pub fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([format!("-{signal}"), self.child.id().to_string()]).status();
-        assert!(status.is_ok_and(|status| status.success()), "kill -{signal} {}", self.name);
+    pub fn signal(&self, signal: Signal) {
+        let sent = kill(Pid::from_raw(self.child.id() as i32), signal);
+        assert_eq!(sent, Ok(()), "{signal} to {}", self.name);
     }
 
-    /// Ends it at once, as a crash does.
-    pub fn kill(mut self) {
+    /// Ends it at once, as a crash does, and says where its log is.
+    pub fn kill(mut self) -> PathBuf {
         self.child.kill().expect("a running process");
         self.child.wait().expect("a child");
+        self.log.clone()
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
     }
 
     /// Waits until it ends by itself.
@@ -160,7 +172,7 @@ impl Drop for Process {
             return;
         }
         // Politely first, because servers have children of their own.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(10) {
             if !matches!(self.child.try_wait(), Ok(None)) {

@@ -9,6 +9,8 @@ use super::{Engine, Message};
 use crate::engine::keeper::Write;
 use crate::engine::shard::{Action, Event, Shard};
 use crate::ident::ZoneId;
+use crate::store::BodyWrite;
+use crate::zone::SlotState;
 
 /// The longest sleep: a machine that was suspended is noticed within it.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
@@ -20,6 +22,7 @@ pub(super) fn run(inbox: &Receiver<Message>, engine: &Engine) {
     let mut shard = Shard::new(engine.0.settings);
     let mut parked = Vec::new();
     let mut actions = Vec::new();
+    let mut waiting = Vec::new();
     loop {
         let now = engine.0.clock.now();
         let sleep = shard.deadline().map_or(SLEEP_MAX, |at| at.since(now.tick).min(SLEEP_MAX));
@@ -36,6 +39,7 @@ pub(super) fn run(inbox: &Receiver<Message>, engine: &Engine) {
                     return act(engine, &mut actions, &mut parked);
                 }
                 Message::Event(event) => handle(&mut shard, engine, *event, &mut actions),
+                Message::Settle(done) => waiting.push(done),
             }
             taken += 1;
             next = if taken < BATCH { inbox.try_recv().ok() } else { None };
@@ -43,6 +47,10 @@ pub(super) fn run(inbox: &Receiver<Message>, engine: &Engine) {
         handle(&mut shard, engine, Event::Tick, &mut actions);
         actions.append(&mut parked);
         act(engine, &mut actions, &mut parked);
+        for done in waiting.drain(..) {
+            // Whoever waited may have gone.
+            let _: Result<(), _> = done.send(());
+        }
     }
 }
 
@@ -73,11 +81,19 @@ fn act(engine: &Engine, actions: &mut Vec<Action>, parked: &mut Vec<Action>) {
         _ => true,
     });
     engine.0.publisher.publish(&slots);
+    for (zone, slot) in &slots {
+        if let Some(SlotState::Serving { version, .. }) = slot.as_ref().map(|slot| &slot.state) {
+            tracing::debug!(%zone, serial = %version.serial(), "published");
+        }
+    }
     let outside = engine.0.outside.read().expect("the network's slot is only assigned").clone();
     for action in actions.drain(..) {
         match action {
             Action::Publish(..) => {}
             Action::Journal(zone, ticket, write) => {
+                if let BodyWrite::Full(version) | BodyWrite::Deltas { after: version, .. } = &write.body {
+                    tracing::debug!(zone = %write.apex, serial = %version.serial(), "commit begins");
+                }
                 engine.to_store(Write::Commit { zone, ticket, write });
             }
             Action::ReadFile(job) => engine.to_workers(Work::Read(job)),
