@@ -94,6 +94,8 @@ pub struct Follow {
     /// Rechecks after a hint that the primary did not make true.
     rechecks: usize,
     hinted_at: Option<Tick>,
+    /// When the last round ended.
+    rested: Option<Tick>,
     lower: Option<LowerRun>,
     empty_rounds: u32,
     force: bool,
@@ -125,6 +127,7 @@ impl Follow {
             pending: None,
             rechecks: 0,
             hinted_at: None,
+            rested: None,
             lower: None,
             empty_rounds: 0,
             force: false,
@@ -246,11 +249,16 @@ impl Follow {
         self.pending = Some(merged);
         self.rechecks = 0;
         if self.state == State::Idle {
-            let signed = hint.is_some_and(|(peer, _)| self.setup.authenticated.contains(&peer));
-            let spacing = if signed { SIGNED_HINT_SPACING } else { HINT_SPACING };
-            let earliest = self.hinted_at.map_or(now, |last| now.max(last + spacing));
-            self.due = self.due.min(earliest);
+            self.due = self.due.min(self.after_last_hint(now));
         }
+    }
+
+    /// The earliest moment for the pending round, which somebody else wants (R16, F08).
+    fn after_last_hint(&self, now: Tick) -> Tick {
+        let from = self.pending.flatten().map(|(peer, _)| peer);
+        let signed = from.is_some_and(|peer| self.setup.authenticated.contains(&peer));
+        let spacing = if signed { SIGNED_HINT_SPACING } else { HINT_SPACING };
+        self.hinted_at.map_or(now, |last| now.max(last + spacing))
     }
 
     fn begin_round(&mut self, now: Tick, out: &mut Vec<Action>) {

@@ -51,7 +51,9 @@ impl Follow {
             self.expired = true;
             out.push(Action::Expire);
             if self.state == State::Idle {
-                self.due = now;
+                // An EXPIRE of next to nothing is no reason to ask without end (G06).
+                let rested = self.rested.map_or(now, |since| now.max(since + self.setup.clamps.retry_min));
+                self.due = self.due.min(rested);
             }
         }
     }

@@ -30,6 +30,7 @@ impl Follow {
             return self.climb(now, out);
         }
         self.state = State::Idle;
+        self.rested = Some(now);
         if self.expired && !self.round.any_serial {
             // It expired during this round: now all primaries are asked (R20).
             self.due = now;
@@ -44,7 +45,7 @@ impl Follow {
             self.pending.get_or_insert(self.round.hint);
             self.due = self.due.min(now + wait);
         } else if self.pending.is_some() {
-            self.due = now;
+            self.due = self.after_last_hint(now);
         }
     }
 

@@ -162,6 +162,8 @@ fn f08_a_flood_of_false_hints_gives_one_round_a_second() {
         stage.tell(Event::Notify { peer: ONE, serial: Some(Serial(99)) });
         if let Some(Action::Fetch { attempt, .. }) = stage.request() {
             requests += 1;
+            // One that comes while the transfer is under way leaves one more check, no sooner.
+            stage.tell(Event::Notify { peer: ONE, serial: Some(Serial(98)) });
             stage.tell(Event::Fetched(attempt, Ok(current(10))));
         }
     }
@@ -179,6 +181,26 @@ fn r17_edits_in_quick_succession_are_fetched_as_fast_as_an_authenticated_primary
         stage.tell(Event::Notify { peer, serial: Some(Serial(12)) });
         assert_eq!(stage.follow.deadline(), Some(Tick(wait)));
     }
+}
+
+#[test]
+fn g06_an_expire_of_nothing_asks_no_more_often_than_retry() {
+    let mut stage = Stage::holding(None, &[ONE]);
+    let timers = SoaTimers { refresh: 0, retry: 0, expire: 0 };
+    let mut rounds = 0;
+    while stage.now < Tick(600_000) {
+        stage.soa(Ok(1));
+        stage.fetch(Ok(Fetched::Changed(Seen { serial: Serial(1), expire: None })));
+        stage.tell(Event::Settled { serial: Serial(1), timers, expire: None });
+        rounds += 1;
+        // To the next request, through the deadlines that bring none.
+        while stage.out.iter().all(|action| !matches!(action, Action::AskSoa(..))) {
+            stage.now = stage.now.max(stage.follow.deadline().expect("a deadline"));
+            stage.tell(Event::Tick);
+        }
+    }
+    // Every 15 s, the least RETRY.
+    assert!((40..=42).contains(&rounds), "{rounds}");
 }
 
 #[test]
