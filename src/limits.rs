@@ -46,6 +46,8 @@ pub const DELTA_OCTETS_MAX: u64 = 256 * 1024 * 1024;
 pub const HISTORY_CUT_STEPS: usize = 256;
 /// Unsigned messages that may stand between two signed ones in a transfer (RFC 8945 §5.3.1; h07).
 pub const TSIG_UNSIGNED_MAX: u32 = 99;
+/// The longest TSIG record that we sign with: two names, the MAC of HMAC-SHA512 (RFC 8945 §4.2; r22).
+pub const SIGNATURE_OCTETS_MAX: usize = 255 + 10 + 13 + 16 + 64;
 /// `$INCLUDE` depth (c02).
 pub const INCLUDE_DEPTH_MAX: usize = 16;
 /// Files that one zone file may include in all, the same one counted each time (c02).
@@ -78,6 +80,8 @@ pub const TCP_IDLE: Duration = Duration::from_secs(10);
 pub const TCP_CONNECTIONS_MAX: usize = 1024;
 /// TCP connections of one client address (a17).
 pub const TCP_CONNECTIONS_PER_CLIENT_MAX: usize = 128;
+/// Octets that one connection may have with the kernel and not yet on the way (r21).
+pub const TCP_UNSENT_OCTETS_MAX: u32 = 64 * 1024;
 /// Transfers out at the same time (d14).
 pub const TRANSFERS_OUT_MAX: usize = 128;
 /// Transfers in at the same time.

@@ -10,6 +10,8 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::sys;
+#[cfg(target_os = "linux")]
+use crate::limits::TCP_UNSENT_OCTETS_MAX;
 
 /// The sockets of one address.
 #[derive(Debug)]
@@ -118,6 +120,10 @@ fn prepare(socket: &Socket, address: Option<SocketAddr>, kind: Type) -> io::Resu
         }
     }
     if kind == Type::STREAM {
+        // What a client does not read waits here and not in megabytes of the kernel, where it would pass
+        // for read (R21). Connections inherit it. A system without it has its own bound.
+        #[cfg(target_os = "linux")]
+        let _ = socket.set_tcp_notsent_lowat(TCP_UNSENT_OCTETS_MAX);
         // Connections of a server that has just ended do not hold the port.
         return socket.set_reuse_address(true);
     }

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use crate::dns::rdata::{self, TextError, Token};
 use crate::dns::soa::Soa;
 use crate::dns::{Class, Name, NameRef, RecordRef, RecordType};
-use crate::limits::MESSAGE_OCTETS_MAX;
+use crate::limits::{MESSAGE_OCTETS_MAX, SIGNATURE_OCTETS_MAX};
 use crate::reason::Reason;
 
 /// The highest TTL (RFC 2181 §8).
@@ -142,9 +142,10 @@ impl Defaults {
         };
         self.stated_ttl = stated.or(self.stated_ttl);
         let owner = NameRef::from_valid_wire(&self.owner_octets);
-        // Header, question and this record: the least that a transfer needs (R22).
+        // Header, question, this record and a signature: the least that a transfer needs (R22).
         let apex_octets = self.apex.as_ref().map_or(1, |apex| apex.as_ref().wire_len());
-        if 12 + apex_octets + 4 + owner.wire_len() + 10 + self.rdata.len() > MESSAGE_OCTETS_MAX {
+        let around = 12 + apex_octets + 4 + owner.wire_len() + 10 + SIGNATURE_OCTETS_MAX;
+        if around + self.rdata.len() > MESSAGE_OCTETS_MAX {
             return Err(Fault::new(rtype_word, Reason::FileRdata, "the record fits no DNS message")
                 .label(format!("{} octets of data", self.rdata.len())));
         }
