@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::bellwether::Bellwether;
+use crate::texts::ZONE;
 use crate::wire::{self, AA, AXFR, IN, IXFR, Message, QR, Reply, Rr, SOA, frame, name};
-use crate::yard;
+use crate::yard::{self, Yard};
 
 /// What was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,6 +289,26 @@ impl Zone {
             Kind::Notify(_) | Kind::Other => send(request.reply()),
         }
     }
+}
+
+/// A secondary of [`ZONE`] that has what these primaries serve; `more` are further lines of its zone.
+pub fn following<'y>(yard: &'y Yard, primaries: &[&Fake], more: &str) -> Bellwether<'y> {
+    let addresses: Vec<SocketAddr> = primaries.iter().map(|primary| primary.address).collect();
+    let secondary = Bellwether::new(yard, &format!("secondary-{}", addresses[0].port()));
+    secondary.follow(&addresses, more);
+    secondary.start();
+    yard::poll("the first transfer", || (serial(&secondary)).map(drop));
+    secondary
+}
+
+/// The serial that it answers; `None` if it answers none.
+pub fn serial(server: &Bellwether<'_>) -> Option<u32> {
+    ask(server, ZONE, SOA).serials().pop()
+}
+
+/// What it answers over UDP.
+pub fn ask(server: &Bellwether<'_>, qname: &str, qtype: u16) -> Reply {
+    wire::over_udp(server.address, &Message::query(0x0a5c, qname, qtype).0).expect("an answer")
 }
 
 /// Tells `server` that `zone` has `serial`, from wherever; what it answered.

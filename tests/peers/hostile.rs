@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::Test;
 use crate::bellwether::Bellwether;
-use crate::fake::{Fake, Gate, Kind, Request, Step, Zone, notify, send};
+use crate::fake::{Fake, Gate, Kind, Request, Step, Zone, ask, following, notify, send, serial};
 use crate::texts::ZONE;
-use crate::wire::{AA, Message, QR, Reply, Rr, TC, name};
+use crate::wire::{A, AA, Message, QR, Reply, Rr, TC, name};
 use crate::yard::{self, Yard};
 
 /// The tests of this file.
@@ -24,32 +24,23 @@ fn zone(serial: u32) -> Zone {
 }
 
 /// A secondary that has serial 1 of a fake primary.
-fn following<'y>(yard: &'y Yard, more: &str) -> (Bellwether<'y>, Fake) {
+fn misled<'y>(yard: &'y Yard, more: &str) -> (Bellwether<'y>, Fake) {
     let fake = Fake::serving(zone(1));
-    let secondary = Bellwether::new(yard, "secondary");
-    secondary.follow(&[fake.address], more);
-    secondary.start();
-    secondary.wait(1);
+    let secondary = following(yard, &[&fake], more);
     (secondary, fake)
 }
 
 /// Serial 1, and nothing forged.
-fn assert_old(secondary: &Bellwether) {
-    let ask = |qname: &str, qtype: u16| {
-        crate::wire::over_udp(secondary.address, &Message::query(5, qname, qtype).0).expect("an answer")
-    };
-    assert_eq!(ask(ZONE, crate::wire::SOA).serials(), [1]);
-    assert_eq!(
-        (ask(FORGED, crate::wire::A).rcode(), ask("www.example.com", crate::wire::A).count(1)),
-        (3, 1)
-    );
+fn assert_old(secondary: &Bellwether<'_>) {
+    assert_eq!(serial(secondary), Some(1));
+    assert_eq!((ask(secondary, FORGED, A).rcode(), ask(secondary, "www.example.com", A).count(1)), (3, 1));
 }
 
 fn an_endless_transfer(yard: &Yard) {
     for (limit, told) in
         [("transfer_records_max = 1000", "records"), ("transfer_octets_max = 20000", "octets")]
     {
-        let (secondary, fake) = following(yard, limit);
+        let (secondary, fake) = misled(yard, limit);
         let endless = Zone::new(ZONE, 2, [Rr::a(FORGED, [192, 0, 2, 66])]);
         let gate = Arc::new(Gate::default());
         let held = gate.clone();
@@ -79,7 +70,7 @@ fn an_endless_transfer(yard: &Yard) {
 }
 
 fn a_transfer_cut_in_the_middle(yard: &Yard) {
-    let (secondary, fake) = following(yard, "");
+    let (secondary, fake) = misled(yard, "");
     let hosts = (0..500).map(|host| Rr::a(&format!("host-{host}.example.com"), [10, 0, 1, host as u8]));
     let newer = Zone::new(ZONE, 2, hosts.chain([Rr::a(FORGED, [192, 0, 2, 66])]));
     let served = newer.clone();
@@ -238,7 +229,7 @@ const FORGERIES: &[(&str, Forgery, &str)] = &[
 ];
 
 fn what_is_no_transfer(yard: &Yard) {
-    let (secondary, fake) = following(yard, "");
+    let (secondary, fake) = misled(yard, "");
     for &(what, forge, told) in FORGERIES {
         let forged = Zone::new(ZONE, 2, [Rr::a(FORGED, [192, 0, 2, 66])]);
         // The poll is honest: the transfer alone decides.

@@ -7,16 +7,20 @@
 //! logs of its processes follow. No test depends on timing: all wait for what they expect.
 
 mod bellwether;
+mod circle;
+mod differences;
 mod disk;
 mod durable;
 mod edits;
 mod enclosure;
 mod fake;
 mod files;
+mod hints;
 mod hostile;
 mod incremental;
 mod interop;
 mod kills;
+mod large;
 mod observer;
 mod pair;
 mod peer;
@@ -45,18 +49,22 @@ use yard::Yard;
 type Test = (&'static str, &'static [&'static str], fn(&Yard));
 
 /// Tests at the same time: they wait more than they work.
-const TESTS_AT_ONCE: usize = 3;
+const TESTS_AT_ONCE: usize = 6;
 
 /// All tests, a list for each file.
 const ALL: &[&[Test]] = &[
+    circle::TESTS,
+    differences::TESTS,
     disk::TESTS,
     durable::TESTS,
     edits::TESTS,
     files::TESTS,
+    hints::TESTS,
     hostile::TESTS,
     incremental::TESTS,
     interop::TESTS,
     kills::TESTS,
+    large::TESTS,
     pair::TESTS,
     questions::TESTS,
     service::TESTS,

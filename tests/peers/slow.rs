@@ -3,13 +3,15 @@
 use crate::Test;
 use crate::signature::Seal;
 use crate::texts::{ZONE, zone_text};
-use crate::transfer_out::serving;
+use crate::transfer_out::{serving, transfer};
 use crate::wire::{self, AXFR, Message, Rr, SOA, Stream, TXT};
-use crate::yard::Yard;
+use crate::yard::{self, Yard};
 
 /// The tests of this file.
-pub const TESTS: &[Test] =
-    &[("d10_a_slow_reader_gets_one_version_whole", &[], a_slow_reader_gets_one_version)];
+pub const TESTS: &[Test] = &[
+    ("d10_a_slow_reader_gets_one_version_whole", &[], a_slow_reader_gets_one_version),
+    ("d14_r21_fifty_stalled_readers_hurt_nobody_and_are_cut_off", &[], fifty_stalled_readers),
+];
 
 /// Records of the large zone, of 200 octets each: far more than lies in buffers between two sockets.
 const RECORDS: u32 = 40_000;
@@ -47,4 +49,33 @@ fn a_slow_reader_gets_one_version(yard: &Yard) {
     assert!(
         tokens.clone().count() as u32 == RECORDS && tokens.all(|record| record.rdata[1..7] == *b"before")
     );
+}
+
+fn fifty_stalled_readers(yard: &Yard) {
+    const STALLED: usize = 50;
+    let server = serving(yard, &text_with(1, "before"));
+    let mut stalled = Vec::new();
+    for id in 0..STALLED {
+        let mut stream = Stream::narrow(server.address);
+        let (request, _) = Seal::flock().request(Message::query(id as u16, ZONE, AXFR));
+        stream.send(&[request.0]);
+        assert_eq!(stream.read().expect("a message").rcode(), 0);
+        stalled.push(stream);
+    }
+    // Queries are answered over UDP and TCP, and another transfer goes through.
+    let mut stream = Stream::to(server.address);
+    for id in 0..200 {
+        let query = Message::query(id, ZONE, SOA);
+        assert_eq!(wire::over_udp(server.address, &query.0).expect("an answer").serials(), [1]);
+        assert_eq!(stream.ask(&query).serials(), [1]);
+    }
+    assert!(transfer(&mut stream, Message::query(1, ZONE, AXFR)).len() as u32 > RECORDS);
+    // Whoever reads nothing is slower than 10 kB/s, and is cut off.
+    let broken = || server.log().lines().filter(|line| line.contains("transfer broke off")).count();
+    yard::poll("the stalled readers to be cut off", || (broken() >= STALLED).then_some(()));
+    for mut stream in stalled {
+        while let Some(message) = stream.read() {
+            assert!(message.answers().last().is_none_or(|last| last.rtype != SOA), "a transfer to its end");
+        }
+    }
 }
