@@ -17,6 +17,7 @@ mod fake;
 mod files;
 mod hints;
 mod hostile;
+mod identity;
 mod incremental;
 mod interop;
 mod kills;
@@ -28,12 +29,14 @@ mod questions;
 mod relay;
 mod service;
 mod signature;
+mod signed_primary;
 mod slow;
 mod sockets;
 mod survival;
 mod texts;
 mod timers;
 mod transfer_out;
+mod tsig;
 mod wire;
 mod yard;
 
@@ -61,6 +64,7 @@ const ALL: &[&[Test]] = &[
     files::TESTS,
     hints::TESTS,
     hostile::TESTS,
+    identity::TESTS,
     incremental::TESTS,
     interop::TESTS,
     kills::TESTS,
@@ -68,11 +72,13 @@ const ALL: &[&[Test]] = &[
     pair::TESTS,
     questions::TESTS,
     service::TESTS,
+    signed_primary::TESTS,
     slow::TESTS,
     sockets::TESTS,
     survival::TESTS,
     timers::TESTS,
     transfer_out::TESTS,
+    tsig::TESTS,
 ];
 
 fn main() -> ExitCode {
