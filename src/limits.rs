@@ -60,6 +60,15 @@ pub const ZONE_ENTRY_OCTETS_MAX: usize = 4 << 20;
 pub const GENERATE_WIDTH_MAX: usize = 255;
 /// Records of a zone whose file is scanned again only to put line numbers on warnings.
 pub const FINDINGS_LOCATED_RECORDS_MAX: u64 = 100_000;
+/// Errors, and as many warnings, that are kept of what a check of a zone finds; with more of them each
+/// edit of the zone has it checked whole again.
+pub const FINDINGS_KEPT_MAX: usize = 1024;
+/// Records of a live version that share a cause with a change, so that they are checked again one by
+/// one; with more of them the zone is checked whole.
+pub const REFERRERS_KEPT_MAX: usize = 256;
+/// Pages of a live version from which on a file is compared page by page; a smaller zone is built anew
+/// in the time of a second scan.
+pub const RELOAD_PAGES_MIN: usize = 16;
 /// Records that one `$GENERATE` may make (c14).
 pub const GENERATE_RECORDS_MAX: u64 = 1 << 20;
 /// Errors shown of one file before the rest is only counted (c15).

@@ -15,6 +15,7 @@ use crate::dns::Serial;
 use crate::reason::Reason;
 use crate::time::Wall;
 use crate::zone::DigestKey;
+use crate::zone::checks::Review;
 use crate::zone::text::{self, Paint, Sources};
 use crate::zone::{self, Change, Delta, Version};
 
@@ -25,7 +26,13 @@ pub fn read_file(
     key: DigestKey,
     wall: Wall,
 ) -> Result<FileRead, FileFault> {
-    let loaded = text::load(sources, &job.file, &job.apex, key).map_err(|error| FileFault {
+    let loaded = match &job.live {
+        Some(live) if live.key() == key => {
+            text::reload(sources, &job.file, &job.apex, live, job.review.as_deref())
+        }
+        _ => text::load(sources, &job.file, &job.apex, key),
+    };
+    let loaded = loaded.map_err(|error| FileFault {
         reason: error.diagnostics.first().map_or(Reason::FileBroken, |first| first.reason),
         text: error.render(Paint::Plain),
         files: paths(&error.files),
@@ -47,7 +54,13 @@ pub fn read_file(
         files: files.clone(),
     })?;
     let warnings = loaded.warnings.iter().map(|warning| warning.render(Paint::Plain)).collect();
-    Ok(FileRead { hash: loaded.hash, files, intake, warnings })
+    // What was found is the same under another serial.
+    let version = match &intake {
+        Intake::Unchanged => job.live.as_ref(),
+        Intake::Changed { change, .. } => Some(&change.after),
+    };
+    let review = version.and_then(|version| Review::new(version, loaded.findings)).map(Arc::new);
+    Ok(FileRead { hash: loaded.hash, files, intake, warnings, review })
 }
 
 fn paths(seen: &[text::FileSeen]) -> Vec<PathBuf> {
@@ -93,7 +106,7 @@ pub fn roll_back(
     let deltas = zone::diff(&job.live, &after).map(Arc::new).into_iter().collect();
     let change = Change { base: Some(job.live.clone()), after: Arc::new(after), deltas };
     let intake = Intake::Changed { change, serial_is_ours: true };
-    Ok(FileRead { hash: [0; 32], files: Vec::new(), intake, warnings: Vec::new() })
+    Ok(FileRead { hash: [0; 32], files: Vec::new(), intake, warnings: Vec::new(), review: None })
 }
 
 fn reversed(delta: &Delta) -> Delta {

@@ -21,6 +21,7 @@ use crate::serve::Observation;
 use crate::store::{Receipt, RecoveredZone, ZoneWrite};
 use crate::time::{Now, Tick};
 use crate::transfer::incoming::{Answer, Ask, TransferError};
+use crate::zone::checks::Review;
 use crate::zone::{Slot, Version};
 
 /// When a zone that panicked at its deadline is tried again.
@@ -63,6 +64,8 @@ pub struct FileRead {
     pub intake: Intake,
     /// Warnings, rendered.
     pub warnings: Vec<String>,
+    /// What the checks found of the version that this makes, or leaves live.
+    pub review: Option<Arc<Review>>,
 }
 
 /// Why a zone file gave no version.
@@ -173,6 +176,8 @@ pub struct FileJob {
     pub floor: Option<Serial>,
     /// A file with this hash is held back (R12).
     pub rejected: Option<[u8; 32]>,
+    /// What the checks found of the version that was read last.
+    pub review: Option<Arc<Review>>,
 }
 
 /// An earlier version to bring back.

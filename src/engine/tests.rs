@@ -326,12 +326,19 @@ fn r10_r11_e13_what_a_file_says_decides_whether_and_as_what_it_is_published() {
     bench.edit(format!("; a comment\n{}", zone_text(5, 3)));
     bench.edit(zone_text(4, 3));
     assert_eq!(bench.shown.len(), shown, "the same content makes no version");
-    bench.edit(zone_text(8, 3));
-    bench.serves(8);
-    bench.edit(zone_text(8, 4));
-    bench.serves(9);
-    bench.edit(zone_text(2, 5));
-    bench.serves(10);
+    for (text, serial) in [
+        (zone_text(8, 3), 8),
+        (zone_text(8, 4), 9),
+        (zone_text(2, 5), 10),
+        (zone_text(11, 600), 11),
+        (format!("; a comment\n{}", zone_text(3, 600)), 11),
+        (zone_text(14, 600), 14),
+        (zone_text(14, 601).replace("host7 A", "host7 60 A"), 15),
+        (zone_text(2, 601).replace("host7 A", "HOST7 60 A"), 16),
+    ] {
+        bench.edit(text);
+        bench.serves(serial);
+    }
 }
 
 #[test]

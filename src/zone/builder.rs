@@ -1,16 +1,16 @@
 //! Makes a version from all of its records: from a zone file, a full transfer or a stored body.
 //!
-//! Records are packed into one buffer with an index of (hash, place). At the end the index is
-//! sorted, which brings the records of a name together and the names of a page beside each other,
-//! and the pages are written one after the other.
+//! Records are collected in a [`Heap`]. At the end they are brought together by name, the names of a
+//! page beside each other, and the pages are written one after the other.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use super::digest::{Digest, DigestKey};
-use super::draft::{EntryDraft, SetDraft, TreeWriter, own_spelling};
-use super::page::{CUT, DNAME, Stored, hash, tag};
+use super::draft::{EntryDraft, TreeWriter};
+use super::heap::{Heap, Owner};
+use super::page::{CUT, DNAME, hash, tag};
 use super::tree::bits_for;
 use super::version::{Version, count_labels};
 use crate::dns::soa::Soa;
@@ -52,10 +52,7 @@ pub struct Builder {
     apex: Name,
     key: DigestKey,
     source: Source,
-    /// Records one after the other: owner length, owner, type, TTL, RDATA length, RDATA.
-    packed: Vec<u8>,
-    /// (hash of the owner, place in `packed`)
-    index: Vec<(u64, usize)>,
+    heap: Heap,
     soa: Option<Record>,
 }
 
@@ -63,22 +60,17 @@ impl Builder {
     /// A builder for the zone with this apex.
     pub fn new(apex: NameRef<'_>, key: DigestKey, source: Source) -> Builder {
         let apex = apex.to_name();
-        Builder { apex, key, source, packed: Vec::new(), index: Vec::new(), soa: None }
+        let heap = Heap::of_zone(apex.as_ref());
+        Builder { apex, key, source, heap, soa: None }
     }
 
     /// Adds a record, in any order.
     pub fn push(&mut self, record: RecordRef<'_>) -> Result<(), BuildError> {
         let labels = record.owner.prefix_above(self.apex.as_ref()).ok_or(BuildError::OutOfZone)?;
         if record.rtype == RecordType::SOA {
-            match &self.soa {
-                _ if !labels.is_empty() => return Err(BuildError::SecondSoa),
-                Some(first) if rdata::same(RecordType::SOA, &first.rdata, record.rdata) => {}
-                Some(_) => return Err(BuildError::SecondSoa),
-                None => self.soa = Some(record.to_record()),
-            }
+            take_soa(&mut self.soa, labels, record)?;
         }
-        self.index.push((hash(&self.key, labels), self.packed.len()));
-        pack(&mut self.packed, record);
+        self.heap.push(hash(&self.key, labels), record);
         Ok(())
     }
 
@@ -86,14 +78,8 @@ impl Builder {
     pub fn finish(mut self) -> Result<Built, BuildError> {
         let soa = self.soa.take().ok_or(BuildError::NoSoa)?;
         let serial = Soa::from_rdata(&soa.rdata).ok_or(BuildError::NoSoa)?.serial;
-        let mut index = std::mem::take(&mut self.index);
-        index.sort_unstable();
-        let packed = Packed { octets: &self.packed, apex_len: self.apex.as_ref().wire_len() };
-        settle_collisions(&mut index, &packed);
-        let mut names: Vec<Owner<'_>> = index
-            .chunk_by(|a, b| a.0 == b.0 && packed.labels(a.1).eq_ignore_ascii_case(packed.labels(b.1)))
-            .map(|run| (run[0].0, packed.labels(run[0].1), run))
-            .collect();
+        self.heap.sort();
+        let mut names: Vec<Owner<'_>> = self.heap.owners().collect();
         let parents = Parents::of(&self.key, &names);
         names.extend(parents.empty().map(|(hash, labels)| (hash, labels, &[][..])));
         names.sort_unstable_by_key(|name| name.0);
@@ -114,11 +100,15 @@ impl Builder {
         let mut counts = Counts::default();
         let mut tree = TreeWriter::new(bits_for(version.names));
         for (hash, labels, run) in names {
-            let mut entry = packed.draft(labels, run, version.apex.as_ref());
+            let mut entry = self.heap.draft(labels, run, version.apex.as_ref());
             entry.settle(self.source, &mut counts);
             parents.complete(hash, &mut entry);
-            version.records += digest_entry(&entry, &version.apex, &self.key, &mut version.digest);
-            let flags = tree.page_for(hash).write(tag(hash), &entry, version.apex.as_ref());
+            let shares = Shares::of(&entry, &version.apex, &self.key);
+            version.records += shares.records;
+            version.digest += shares.digest;
+            let page = tree.page_for(hash);
+            page.account(shares.written);
+            let flags = page.write(tag(hash), &entry, version.apex.as_ref());
             if flags & (CUT | DNAME) != 0 {
                 version.cut_depths |= 1 << count_labels(labels);
             }
@@ -132,15 +122,33 @@ impl Builder {
     }
 }
 
-#[derive(Default)]
-struct Counts {
-    duplicates: u64,
-    ttls_lowered: u64,
+/// Takes an SOA whose owner has these labels below the apex: the first, or one that is the same.
+pub(super) fn take_soa(
+    soa: &mut Option<Record>,
+    labels: &[u8],
+    record: RecordRef<'_>,
+) -> Result<(), BuildError> {
+    match soa {
+        _ if !labels.is_empty() => Err(BuildError::SecondSoa),
+        Some(first) if rdata::same(RecordType::SOA, &first.rdata, record.rdata) => Ok(()),
+        Some(_) => Err(BuildError::SecondSoa),
+        None => {
+            *soa = Some(record.to_record());
+            Ok(())
+        }
+    }
+}
+
+/// What a file said more than once, or in two ways.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) duplicates: u64,
+    pub(super) ttls_lowered: u64,
 }
 
 impl EntryDraft<'_> {
     /// Brings the RRsets of a name into order, each with records in any order before.
-    fn settle(&mut self, source: Source, counts: &mut Counts) {
+    pub(super) fn settle(&mut self, source: Source, counts: &mut Counts) {
         for set in &mut self.sets {
             counts.duplicates += set.settle();
             if source == Source::File && set.level_ttls() {
@@ -150,84 +158,32 @@ impl EntryDraft<'_> {
     }
 }
 
-/// Adds the shares of an entry's records to `sum`; returns how many there are.
-fn digest_entry(entry: &EntryDraft<'_>, apex: &Name, key: &DigestKey, sum: &mut Digest) -> u64 {
-    let owner = Name::join(entry.labels, apex.as_ref()).expect("owners fit 255 octets");
-    let mut scratch = Vec::new();
-    let mut count = 0;
-    for set in &entry.sets {
-        for record in &set.records {
-            let owner = owner.as_ref();
-            let record = RecordRef { owner, rtype: set.rtype, ttl: record.ttl, rdata: record.rdata };
-            *sum += Digest::of(key, record, &mut scratch);
-            count += 1;
-        }
-    }
-    count
+/// What an entry adds to the figures of its version and its page.
+#[derive(Default)]
+struct Shares {
+    records: u64,
+    digest: Digest,
+    written: Digest,
 }
 
-/// Two names with one hash are as rare as 64 bits make them; they still must not be mixed.
-fn settle_collisions(index: &mut [(u64, usize)], packed: &Packed<'_>) {
-    for run in index.chunk_by_mut(|a, b| a.0 == b.0) {
-        let first = packed.labels(run[0].1);
-        if !run.iter().all(|(_, at)| packed.labels(*at).eq_ignore_ascii_case(first)) {
-            run.sort_by_cached_key(|(_, at)| (packed.labels(*at).to_ascii_lowercase(), *at));
-        }
-    }
-}
-
-fn pack(packed: &mut Vec<u8>, record: RecordRef<'_>) {
-    let length = u16::try_from(record.rdata.len()).expect("RDATA fits 65,535 octets");
-    packed.push(record.owner.wire_len() as u8);
-    packed.extend_from_slice(record.owner.wire());
-    packed.extend_from_slice(&record.rtype.0.to_be_bytes());
-    packed.extend_from_slice(&record.ttl.to_be_bytes());
-    packed.extend_from_slice(&length.to_be_bytes());
-    packed.extend_from_slice(record.rdata);
-}
-
-/// A name: its hash, its labels below the apex, its records in the index.
-type Owner<'a> = (u64, &'a [u8], &'a [(u64, usize)]);
-
-/// The records that [`pack`] wrote.
-#[derive(Clone, Copy)]
-struct Packed<'a> {
-    octets: &'a [u8],
-    apex_len: usize,
-}
-
-impl<'a> Packed<'a> {
-    /// The labels below the apex of the owner of the record at `at`.
-    fn labels(&self, at: usize) -> &'a [u8] {
-        let length = usize::from(self.octets[at]);
-        &self.octets[at + 1..at + 1 + length - self.apex_len]
-    }
-
-    fn record(&self, at: usize) -> RecordRef<'a> {
-        let (owner, rest) = self.octets[at + 1..].split_at(usize::from(self.octets[at]));
-        let (&[t0, t1, l0, l1, l2, l3, n0, n1], rest) =
-            rest.split_first_chunk().expect("a record was packed whole");
-        RecordRef {
-            owner: NameRef::from_valid_wire(owner),
-            rtype: RecordType(u16::from_be_bytes([t0, t1])),
-            ttl: u32::from_be_bytes([l0, l1, l2, l3]),
-            rdata: &rest[..usize::from(u16::from_be_bytes([n0, n1]))],
-        }
-    }
-
-    /// The draft of a name from its records.
-    fn draft(&self, labels: &'a [u8], run: &[(u64, usize)], apex: NameRef<'_>) -> EntryDraft<'a> {
-        let mut entry = EntryDraft::empty(labels);
-        for &(_, at) in run {
-            let record = self.record(at);
-            let owner = own_spelling(record.owner, labels, apex);
-            let stored = Stored { ttl: record.ttl, owner, rdata: record.rdata };
-            match entry.set_at(record.rtype) {
-                Ok(at) => entry.sets[at].records.push(stored),
-                Err(at) => entry.sets.insert(at, SetDraft { rtype: record.rtype, records: vec![stored] }),
+impl Shares {
+    fn of(entry: &EntryDraft<'_>, apex: &Name, key: &DigestKey) -> Shares {
+        let spelled = Name::join(entry.labels, apex.as_ref()).expect("owners fit 255 octets");
+        let mut scratch = Vec::new();
+        let mut shares = Shares::default();
+        for set in &entry.sets {
+            for record in &set.records {
+                let owner = record.owner.unwrap_or(spelled.as_ref());
+                let record = RecordRef { owner, rtype: set.rtype, ttl: record.ttl, rdata: record.rdata };
+                let (digest, written) = Digest::shares(key, record, &mut scratch);
+                shares.records += 1;
+                shares.digest += digest;
+                if set.rtype != RecordType::SOA {
+                    shares.written += written;
+                }
             }
         }
-        entry
+        shares
     }
 }
 

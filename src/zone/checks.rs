@@ -3,14 +3,21 @@
 //! Errors are what no server could serve in one sense only (RFC 1034 §3.6.2, RFC 2181 §10.1,
 //! RFC 6672 §2.4); everything that works but is likely a slip is a warning. Each record is looked at
 //! once; names outside of the zone are never looked up. Rules about one record's own form are in
-//! `dns::rdata`; the one SOA is the builder's business.
+//! `dns::rdata`; the one SOA is the builder's business. [`check_again`] finds the same after a change
+//! by looking only at what the change may have touched, so nothing that is found may depend on the
+//! form of the tree or on the order of a file: names are said in lower case.
 
+mod again;
+
+use super::digest::Digest;
 use super::text::Severity;
 use super::{Found, Node, Version};
 use crate::dns::soa::Soa;
-use crate::dns::{Name, NameRef, RecordType, rdata};
-use crate::limits::DIAGNOSTICS_MAX;
+use crate::dns::{Name, NameRef, RecordType, Serial, rdata};
+use crate::limits::FINDINGS_KEPT_MAX;
 use crate::reason::Reason;
+
+pub use again::{References, check_again};
 
 /// Something wrong with a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +26,7 @@ pub struct Finding {
     pub severity: Severity,
     /// The code.
     pub reason: Reason,
-    /// Owner of the record that is meant.
+    /// Owner of the record that is meant, in lower case.
     pub owner: Name,
     /// Type of the record that is meant.
     pub rtype: RecordType,
@@ -34,7 +41,7 @@ pub struct Finding {
 /// All that was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// At most `DIAGNOSTICS_MAX` errors and as many warnings.
+    /// By owner and type; the first `FINDINGS_KEPT_MAX` errors and as many warnings.
     pub list: Vec<Finding>,
     /// All errors, the ones not listed too.
     pub errors: u64,
@@ -42,25 +49,71 @@ pub struct Findings {
     pub warnings: u64,
 }
 
+/// What was found of which version: kept while it is live, for [`check_again`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review {
+    serial: Serial,
+    digest: Digest,
+    findings: Findings,
+}
+
+impl Review {
+    /// `findings` are what [`check`] says of `version`, whatever serial it was checked under. `None`
+    /// for a small zone, which is checked whole each time.
+    pub fn new(version: &Version, findings: Findings) -> Option<Review> {
+        let (serial, digest) = (version.serial(), version.digest());
+        version.is_compared_by_page().then_some(Review { serial, digest, findings })
+    }
+
+    /// What was found, if it was this version.
+    pub fn of(&self, version: &Version) -> Option<&Findings> {
+        (self.serial == version.serial() && self.digest == version.digest()).then_some(&self.findings)
+    }
+}
+
 /// Checks a version.
 pub fn check(version: &Version) -> Findings {
-    let mut check = Check { version, findings: Findings::default() };
-    check.apex();
-    check.timers();
-    let mut cuts = false;
-    for node in version.nodes() {
-        cuts |= node.is_cut();
-        check.alias(node);
-        check.delegation(node);
-        check.targets(node);
-    }
-    if cuts {
-        version.nodes().for_each(|node| check.occluded(node));
-    }
-    // Pages come in the order of a hash; people and tests want one that stays.
-    check.findings.list.sort_by(|a, b| (&a.owner, a.rtype).cmp(&(&b.owner, b.rtype)));
-    check.findings
+    let mut check = Check::new(version);
+    check.zone();
+    version.nodes().for_each(|node| check.node(node));
+    check.finish()
 }
+
+impl Findings {
+    /// Whether all that was found is in the list.
+    fn are_complete(&self) -> bool {
+        self.errors.max(self.warnings) <= FINDINGS_KEPT_MAX as u64
+    }
+
+    fn add(&mut self, finding: Finding) {
+        match finding.severity {
+            Severity::Error => self.errors += 1,
+            Severity::Warning => self.warnings += 1,
+        }
+        self.list.push(finding);
+        if self.list.len() >= 4 * FINDINGS_KEPT_MAX {
+            self.settle();
+        }
+    }
+
+    /// Pages come in the order of a hash; people and tests want one that stays, and the bound too
+    /// must fall on the same findings whatever their order.
+    fn settle(&mut self) {
+        self.list.sort_by(|a, b| (&a.owner, a.rtype).cmp(&(&b.owner, b.rtype)));
+        let (mut errors, mut warnings) = (0, 0);
+        self.list.retain(|finding| {
+            let count = match finding.severity {
+                Severity::Error => &mut errors,
+                Severity::Warning => &mut warnings,
+            };
+            *count += 1;
+            *count <= FINDINGS_KEPT_MAX
+        });
+    }
+}
+
+/// Types whose names must have addresses of their own.
+const POINTING: [RecordType; 3] = [RecordType::NS, RecordType::MX, RecordType::SRV];
 
 struct Check<'v> {
     version: &'v Version,
@@ -81,6 +134,29 @@ enum Target {
 }
 
 impl<'v> Check<'v> {
+    fn new(version: &'v Version) -> Check<'v> {
+        Check { version, findings: Findings::default() }
+    }
+
+    fn finish(mut self) -> Findings {
+        self.findings.settle();
+        self.findings
+    }
+
+    /// What the zone as a whole must have.
+    fn zone(&mut self) {
+        self.apex();
+        self.timers();
+    }
+
+    /// What one name shows.
+    fn node(&mut self, node: Node<'v>) {
+        self.alias(node);
+        self.delegation(node);
+        self.targets(node);
+        self.occluded(node);
+    }
+
     fn add(
         &mut self,
         severity: Severity,
@@ -90,23 +166,8 @@ impl<'v> Check<'v> {
         message: String,
         hint: &str,
     ) {
-        let count = match severity {
-            Severity::Error => &mut self.findings.errors,
-            Severity::Warning => &mut self.findings.warnings,
-        };
-        *count += 1;
-        if *count <= DIAGNOSTICS_MAX as u64 {
-            let hint = (!hint.is_empty()).then(|| hint.to_owned());
-            self.findings.list.push(Finding {
-                severity,
-                reason,
-                owner: node.owner(),
-                rtype,
-                rdata: None,
-                message,
-                hint,
-            });
-        }
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        self.findings.add(Finding { severity, reason, owner: said(node), rtype, rdata: None, message, hint });
     }
 
     fn warn(&mut self, reason: Reason, node: Node<'_>, rtype: RecordType, message: String, hint: &str) {
@@ -168,18 +229,18 @@ impl<'v> Check<'v> {
                 matches!(rtype, RecordType::CNAME | RecordType::RRSIG | RecordType::NSEC | RecordType::KEY)
             };
             if let Some(other) = node.rrsets().find(|rrset| !harmless(rrset.rtype())) {
-                let message = format!("`{}` has a CNAME and also {}", node.owner(), other.rtype());
+                let message = format!("`{}` has a CNAME and also {}", said(node), other.rtype());
                 let hint = "an alias has no other data (RFC 2181 §10.1)";
                 self.error(Reason::ZoneAlias, node, RecordType::CNAME, message, hint);
             }
             if aliases.len() > 1 {
-                let message = format!("`{}` has {} CNAME records", node.owner(), aliases.len());
+                let message = format!("`{}` has {} CNAME records", said(node), aliases.len());
                 self.error(Reason::ZoneAlias, node, RecordType::CNAME, message, "an alias has one target");
             }
         }
         if let Some(aliases) = node.rrset(RecordType::DNAME) {
             if aliases.len() > 1 {
-                let message = format!("`{}` has {} DNAME records", node.owner(), aliases.len());
+                let message = format!("`{}` has {} DNAME records", said(node), aliases.len());
                 self.error(
                     Reason::ZoneAlias,
                     node,
@@ -189,7 +250,7 @@ impl<'v> Check<'v> {
                 );
             }
             if node.has_children() {
-                let message = format!("names below the DNAME `{}` are never answered", node.owner());
+                let message = format!("names below the DNAME `{}` are never answered", said(node));
                 self.warn(Reason::ZoneAlias, node, RecordType::DNAME, message, "the DNAME hides them");
             }
         }
@@ -198,12 +259,12 @@ impl<'v> Check<'v> {
     /// Delegations: no wildcard, DS only beside NS.
     fn delegation(&mut self, node: Node<'v>) {
         if node.is_cut() && node.labels().starts_with(b"\x01*") {
-            let message = format!("NS records at the wildcard `{}`", node.owner());
+            let message = format!("NS records at the wildcard `{}`", said(node));
             let hint = "what a wildcard delegation means is undefined (RFC 4592 §4.2)";
             self.warn(Reason::ZoneNs, node, RecordType::NS, message, hint);
         }
         if node.has(RecordType::DS) && !node.is_cut() {
-            let message = format!("`{}` has a DS record and is no delegation", node.owner());
+            let message = format!("`{}` has a DS record and is no delegation", said(node));
             self.warn(
                 Reason::ZoneNs,
                 node,
@@ -216,22 +277,27 @@ impl<'v> Check<'v> {
 
     /// Names in NS, MX and SRV have addresses of their own (RFC 2181 §10.3, RFC 2782).
     fn targets(&mut self, node: Node<'v>) {
-        for rtype in [RecordType::NS, RecordType::MX, RecordType::SRV] {
+        for rtype in POINTING {
             let Some(rrset) = node.rrset(rtype) else { continue };
             for data in rrset.records() {
                 // `.` means that there is no such service (RFC 7505, RFC 2782).
                 let Some(target) = rdata::additional_target(rtype, data) else { continue };
-                let before = self.findings.list.len();
-                self.target(node, rtype, target);
-                for finding in &mut self.findings.list[before..] {
-                    finding.rdata = Some(data.into());
-                }
+                let Some((reason, message, hint)) = self.target(node, rtype, target) else { continue };
+                self.findings.add(Finding {
+                    severity: Severity::Warning,
+                    reason,
+                    owner: said(node),
+                    rtype,
+                    rdata: Some(data.into()),
+                    message,
+                    hint: (!hint.is_empty()).then(|| hint.to_owned()),
+                });
             }
             if rtype == RecordType::MX
                 && rrset.len() > 1
                 && rrset.records().any(|data| data.ends_with(b"\0\0\0"))
             {
-                let message = format!("`{}` has the MX `.` and others", node.owner());
+                let message = format!("`{}` has the MX `.` and others", said(node));
                 self.warn(
                     Reason::ZoneTarget,
                     node,
@@ -243,29 +309,34 @@ impl<'v> Check<'v> {
         }
     }
 
-    fn target(&mut self, node: Node<'v>, rtype: RecordType, target: NameRef<'_>) {
+    /// The code, the sentence and the hint, if something is odd about what a record points to.
+    fn target(
+        &self,
+        node: Node<'v>,
+        rtype: RecordType,
+        target: NameRef<'_>,
+    ) -> Option<(Reason, String, &'static str)> {
         let apex = self.version.apex();
-        let Some(prefix) = target.prefix_above(apex) else { return };
-        let hint = if super::text::repeats_apex(prefix, apex) { "is a final dot missing?" } else { "" };
+        let prefix = target.prefix_above(apex)?;
         match self.look_up(node, rtype, target) {
-            Target::Good => {}
+            Target::Good => None,
             Target::Alias => {
                 let message = format!("{rtype} points to `{target}`, which is an alias");
-                self.warn(Reason::ZoneTarget, node, rtype, message, "point to the name that has the address");
+                Some((Reason::ZoneTarget, message, "point to the name that has the address"))
             }
             Target::Bare => {
                 let message = format!("{rtype} points to `{target}`, which has no address");
-                self.warn(Reason::ZoneTarget, node, rtype, message, hint);
+                let twice = super::text::repeats_apex(prefix, apex);
+                Some((Reason::ZoneTarget, message, if twice { "is a final dot missing?" } else { "" }))
             }
             Target::NoGlue => {
                 let message = format!("`{target}` lies in the zone that it serves and has no address here");
-                self.warn(Reason::ZoneGlue, node, rtype, message, "add its A or AAAA records as glue");
+                Some((Reason::ZoneGlue, message, "add its A or AAAA records as glue"))
             }
         }
     }
 
     fn look_up(&self, node: Node<'v>, rtype: RecordType, target: NameRef<'_>) -> Target {
-        let addressed = |node: Node<'_>| node.has(RecordType::A) || node.has(RecordType::AAAA);
         match self.version.find(target) {
             Found::Name(found) | Found::None { wildcard: Some(found), .. }
                 if found.has(RecordType::CNAME) =>
@@ -294,12 +365,25 @@ impl<'v> Check<'v> {
                 RecordType::A | RecordType::AAAA | RecordType::NSEC | RecordType::RRSIG | RecordType::DS
             ) || (rtype == RecordType::NS && node.is_cut())
         };
+        if !self.version.may_have_cuts() {
+            return;
+        }
         let Some(hidden) = node.rrsets().find(|rrset| !visible(rrset.rtype())) else { return };
         let rtype = hidden.rtype();
         if let Found::Cut(cut) = self.version.find(node.owner().as_ref()) {
             let message =
-                format!("{rtype} of `{}` is hidden by the delegation of `{}`", node.owner(), cut.owner());
+                format!("{rtype} of `{}` is hidden by the delegation of `{}`", said(node), said(cut));
             self.warn(Reason::ZoneNs, node, rtype, message, "it belongs in the child zone");
         }
     }
+}
+
+/// Whether a name owns an address.
+fn addressed(node: Node<'_>) -> bool {
+    node.has(RecordType::A) || node.has(RecordType::AAAA)
+}
+
+/// The owner as findings say it.
+fn said(node: Node<'_>) -> Name {
+    node.owner().as_ref().to_lowercase()
 }

@@ -9,13 +9,13 @@ use std::cmp::Ordering;
 use super::change::Delta;
 use super::page::{Entry, Page, Set};
 use super::version::Version;
-use crate::dns::{Name, RecordRef, RecordType, Records};
+use crate::dns::{Name, NameRef, RecordRef, RecordType, Records};
 
 /// What leads from `old` to `new`; `None` if not one octet differs.
 pub fn diff(old: &Version, new: &Version) -> Option<Delta> {
     let mut found = Differences {
-        old,
-        new,
+        old_apex: old.apex(),
+        new_apex: new.apex(),
         raw: old.key == new.key && old.apex().same_octets(new.apex()),
         removed: [old.soa()].into_iter().collect(),
         added: [new.soa()].into_iter().collect(),
@@ -24,13 +24,14 @@ pub fn diff(old: &Version, new: &Version) -> Option<Delta> {
         Some(indexes) => indexes.into_iter().for_each(|index| {
             let (before, after) = (old.tree.page(index), new.tree.page(index));
             if !found.raw || before != after {
-                found.in_old(Page(before));
-                found.in_new(Page(after));
+                found.pages(Page(before), Page(after));
             }
         }),
         None => {
-            old.tree.pages().for_each(|page| found.in_old(Page(page)));
-            new.tree.pages().for_each(|page| found.in_new(Page(page)));
+            let pages = old.tree.pages();
+            pages.for_each(|page| found.in_old(Page(page), |_, labels| new.entry(labels)));
+            let pages = new.tree.pages();
+            pages.for_each(|page| found.in_new(Page(page), |_, labels| old.entry(labels)));
         }
     }
     let same = found.removed.len() == 1 && found.added.len() == 1 && old.soa().same_octets(new.soa());
@@ -45,9 +46,9 @@ pub fn diff(old: &Version, new: &Version) -> Option<Delta> {
 }
 
 /// The differences found so far.
-struct Differences<'v> {
-    old: &'v Version,
-    new: &'v Version,
+pub(super) struct Differences<'v> {
+    old_apex: NameRef<'v>,
+    new_apex: NameRef<'v>,
     /// Whether equal octets of two pages or entries mean equal records.
     raw: bool,
     removed: Records,
@@ -55,27 +56,44 @@ struct Differences<'v> {
 }
 
 impl<'v> Differences<'v> {
+    /// For pages that may take the place of some of `version`, which then gets this SOA.
+    pub(super) fn in_pages_of(version: &'v Version, soa: RecordRef<'_>) -> Differences<'v> {
+        let (removed, added) = ([version.soa()].into_iter().collect(), [soa].into_iter().collect());
+        Differences { old_apex: version.apex(), new_apex: version.apex(), raw: true, removed, added }
+    }
+
+    /// What goes and what comes, each beginning with its SOA.
+    pub(super) fn into_lists(self) -> (Records, Records) {
+        (self.removed, self.added)
+    }
+
+    /// Compares two pages for the same hashes.
+    pub(super) fn pages(&mut self, old: Page<'_>, new: Page<'_>) {
+        self.in_old(old, |tag, labels| new.find(tag, labels, 0));
+        self.in_new(new, |tag, labels| old.find(tag, labels, 0));
+    }
+
     /// Compares the names of a page of the old version with what the new one has.
-    fn in_old(&mut self, page: Page<'v>) {
-        for entry in page.entries() {
-            match self.new.entry(entry.labels()) {
+    fn in_old<'p>(&mut self, page: Page<'_>, new: impl Fn(u16, &[u8]) -> Option<Entry<'p>>) {
+        for (at, entry) in page.entries().enumerate() {
+            match new(page.tag(at), entry.labels()) {
                 Some(other) if self.raw && entry == other => {}
                 Some(other) => self.name(entry, other),
-                None => self.whole_name(Side::Removed, entry),
+                None => whole_name(entry, self.old_apex, &mut self.removed),
             }
         }
     }
 
     /// Adds the names of a page of the new version that the old one does not have.
-    fn in_new(&mut self, page: Page<'v>) {
-        for entry in page.entries() {
-            if self.old.entry(entry.labels()).is_none() {
-                self.whole_name(Side::Added, entry);
+    fn in_new<'p>(&mut self, page: Page<'_>, old: impl Fn(u16, &[u8]) -> Option<Entry<'p>>) {
+        for (at, entry) in page.entries().enumerate() {
+            if old(page.tag(at), entry.labels()).is_none() {
+                whole_name(entry, self.new_apex, &mut self.added);
             }
         }
     }
 
-    fn name(&mut self, old: Entry<'v>, new: Entry<'v>) {
+    fn name(&mut self, old: Entry<'_>, new: Entry<'_>) {
         let (mut olds, mut news) = (old.sets().peekable(), new.sets().peekable());
         loop {
             // Both ascend by type: merge them.
@@ -92,12 +110,12 @@ impl<'v> Differences<'v> {
     }
 
     /// Compares two RRsets of one type.
-    fn sets(&mut self, old: Entry<'v>, a: Option<Set<'v>>, new: Entry<'v>, b: Option<Set<'v>>) {
+    fn sets(&mut self, old: Entry<'_>, a: Option<Set<'_>>, new: Entry<'_>, b: Option<Set<'_>>) {
         let Some(rtype) = a.or(b).map(|set| set.head.rtype) else { return };
         if rtype == RecordType::SOA {
             return;
         }
-        let (old_owner, new_owner) = (self.old.node_of(old).owner(), self.new.node_of(new).owner());
+        let (old_owner, new_owner) = (owner(old, self.old_apex), owner(new, self.new_apex));
         let mut olds: Vec<_> = exact(a, &old_owner).collect();
         let mut news: Vec<_> = exact(b, &new_owner).collect();
         olds.sort_unstable_by(identity);
@@ -119,24 +137,18 @@ impl<'v> Differences<'v> {
             }
         }
     }
+}
 
-    fn whole_name(&mut self, side: Side, entry: Entry<'v>) {
-        let (version, records) = match side {
-            Side::Removed => (self.old, &mut self.removed),
-            Side::Added => (self.new, &mut self.added),
-        };
-        version.node_of(entry).for_each(|record| {
-            if record.rtype != RecordType::SOA {
-                records.push(record);
-            }
-        });
+/// All records of a name, but for the SOA.
+fn whole_name(entry: Entry<'_>, apex: NameRef<'_>, records: &mut Records) {
+    let owner = owner(entry, apex);
+    for set in entry.sets().filter(|set| set.head.rtype != RecordType::SOA) {
+        exact(Some(set), &owner).for_each(|record| records.push(record));
     }
 }
 
-#[derive(Clone, Copy)]
-enum Side {
-    Removed,
-    Added,
+fn owner(entry: Entry<'_>, apex: NameRef<'_>) -> Name {
+    Name::join(entry.labels(), apex).expect("stored names fit 255 octets")
 }
 
 /// The records of an RRset with their own owners and TTLs.

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::page::{CUT, DNAME, Entry, HEADER, OWN_OWNER, OWN_TTL, Set, Stored, WILDCARD};
+use super::digest::Digest;
+use super::page::{CUT, DNAME, Entry, HEADER, OWN_OWNER, OWN_TTL, SUM, Set, Stored, UNEVEN, WILDCARD};
 use super::tree::{Tree, page_index};
 use crate::dns::{NameRef, RecordType, rdata};
 
@@ -104,10 +105,8 @@ impl<'a> SetDraft<'a> {
     /// cover (RFC 4034 §3). Returns whether any TTL changed.
     pub(super) fn level_ttls(&mut self) -> bool {
         let mut changed = false;
-        let signatures = self.rtype == RecordType::RRSIG;
-        let covered = |record: &Stored<'_>| record.rdata.first_chunk::<2>().copied().filter(|_| signatures);
-        // Canonical order keeps signatures of one type together: the type stands first in RDATA.
-        for group in self.records.chunk_by_mut(|a, b| covered(a) == covered(b)) {
+        let rtype = self.rtype;
+        for group in self.records.chunk_by_mut(|a, b| levelled_together(rtype, a, b)) {
             let least = group.iter().map(|record| served_ttl(record.ttl)).min().unwrap_or(0);
             for record in group {
                 changed |= record.ttl != least;
@@ -115,6 +114,12 @@ impl<'a> SetDraft<'a> {
             }
         }
         changed
+    }
+
+    /// Whether [`SetDraft::level_ttls`] would change a TTL that a file can hold.
+    pub(super) fn is_uneven(&self) -> bool {
+        let mut pairs = self.records.windows(2);
+        pairs.any(|pair| pair[0].ttl != pair[1].ttl && levelled_together(self.rtype, &pair[0], &pair[1]))
     }
 
     fn write(&self, labels: &[u8], apex: NameRef<'_>, out: &mut Vec<u8>) {
@@ -157,6 +162,12 @@ impl<'a> SetDraft<'a> {
     }
 }
 
+/// Whether two neighbours in an RRset must have one TTL. Canonical order keeps signatures over one
+/// type together: that type stands first in RDATA.
+fn levelled_together(rtype: RecordType, a: &Stored<'_>, b: &Stored<'_>) -> bool {
+    rtype != RecordType::RRSIG || a.rdata.first_chunk::<2>() == b.rdata.first_chunk::<2>()
+}
+
 /// A TTL as answers show it: the top bit reads as 0 (RFC 2181 §8).
 pub(super) fn served_ttl(ttl: u32) -> u32 {
     if ttl >> 31 == 0 { ttl } else { 0 }
@@ -180,18 +191,32 @@ pub(super) struct PageWriter {
     tags: Vec<u16>,
     starts: Vec<usize>,
     entries: Vec<u8>,
+    sum: Digest,
+    flags: u8,
 }
 
 impl PageWriter {
-    /// Adds an entry as another page holds it.
+    /// Adds to the sum of the page what some records have for their share in it.
+    pub(super) fn account(&mut self, sum: Digest) {
+        self.sum += sum;
+    }
+
+    /// Adds an entry as another page holds it. Its records are accounted for apart.
     pub(super) fn copy(&mut self, tag: u16, entry: Entry<'_>) {
+        let mut mixed = entry.sets().filter(|set| set.head.flags & OWN_TTL != 0);
+        if mixed.any(|set| SetDraft::open(set).is_uneven()) {
+            self.flags |= UNEVEN;
+        }
         self.tags.push(tag);
         self.starts.push(self.entries.len());
         self.entries.extend_from_slice(entry.0);
     }
 
-    /// Adds an entry; returns its flags.
+    /// Adds an entry; returns its flags. Its records are accounted for apart.
     pub(super) fn write(&mut self, tag: u16, draft: &EntryDraft<'_>, apex: NameRef<'_>) -> u8 {
+        if draft.sets.iter().any(SetDraft::is_uneven) {
+            self.flags |= UNEVEN;
+        }
         self.tags.push(tag);
         self.starts.push(self.entries.len());
         draft.write(apex, &mut self.entries)
@@ -203,9 +228,10 @@ impl PageWriter {
         let count = u16::try_from(self.tags.len()).expect("a page holds fewer than 65,536 names");
         let narrow = HEADER + 4 * self.tags.len() + self.entries.len() <= usize::from(u16::MAX);
         let width = if narrow { 2 } else { 4 };
-        let mut page = Vec::with_capacity(HEADER + (2 + width) * self.tags.len() + self.entries.len());
+        let octets = HEADER + (2 + width) * self.tags.len() + self.entries.len() + SUM;
+        let mut page = Vec::with_capacity(octets);
         page.extend_from_slice(&count.to_le_bytes());
-        page.extend_from_slice(&[width as u8, 0]);
+        page.extend_from_slice(&[width as u8, self.flags]);
         page.extend(self.tags.iter().flat_map(|tag| tag.to_le_bytes()));
         let first = HEADER + (2 + width) * self.tags.len();
         for start in &self.starts {
@@ -213,9 +239,11 @@ impl PageWriter {
             page.extend_from_slice(&offset.to_le_bytes()[..width]);
         }
         page.extend_from_slice(&self.entries);
+        page.extend_from_slice(&self.sum.0.to_le_bytes());
         self.tags.clear();
         self.starts.clear();
         self.entries.clear();
+        (self.sum, self.flags) = (Digest::default(), 0);
         page.into()
     }
 }

@@ -80,7 +80,8 @@ pub fn reserial(version: &Version, serial: Serial) -> Version {
     change(version, &removed, &added, |_| ()).expect("a version takes a new SOA for its own")
 }
 
-fn change(
+/// The version after a difference, whose digests nobody checks; what goes is handed to `gone`.
+pub(super) fn change(
     base: &Version,
     removed: &Records,
     added: &Records,
@@ -113,7 +114,7 @@ fn leading_soa<'a>(base: &Version, records: &'a Records) -> Result<RecordRef<'a>
 /// A version that is being made from another one.
 struct Edit<'a, F> {
     base: &'a Version,
-    pages: BTreeMap<usize, Vec<Slot<'a>>>,
+    pages: BTreeMap<usize, Touched<'a>>,
     /// Names that lost records and may have to go.
     emptied: Vec<&'a [u8]>,
     digest: Digest,
@@ -121,6 +122,12 @@ struct Edit<'a, F> {
     names: u64,
     gone: F,
     scratch: Vec<u8>,
+}
+
+/// A page that is being changed.
+struct Touched<'a> {
+    slots: Vec<Slot<'a>>,
+    sum: Digest,
 }
 
 /// A name in a touched page.
@@ -170,7 +177,8 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
     fn remove(&mut self, record: RecordRef<'a>) -> Result<(), ApplyError> {
         let base = self.base;
         let labels = record.owner.prefix_above(base.apex()).ok_or(ApplyError::OutOfZone)?;
-        let entry = self.open(labels).ok_or(ApplyError::MissingRecord)?;
+        let (index, at) = self.locate(labels).ok_or(ApplyError::MissingRecord)?;
+        let entry = self.page(index).slots[at].open();
         let set_at = entry.set_at(record.rtype).map_err(|_| ApplyError::MissingRecord)?;
         let set = &mut entry.sets[set_at];
         let at = set.record_at(record.rdata).map_err(|_| ApplyError::MissingRecord)?;
@@ -184,7 +192,11 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
         }
         let owner = stored.owner.unwrap_or(spelled.as_ref());
         let stored = RecordRef { owner, rtype: record.rtype, ttl: stored.ttl, rdata: stored.rdata };
-        self.digest -= Digest::of(&base.key, stored, &mut self.scratch);
+        let (digest, written) = Digest::shares(&base.key, stored, &mut self.scratch);
+        self.digest -= digest;
+        if record.rtype != RecordType::SOA {
+            self.page(index).sum -= written;
+        }
         self.records -= 1;
         (self.gone)(stored);
         Ok(())
@@ -193,7 +205,8 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
     fn add(&mut self, record: RecordRef<'a>) -> Result<(), ApplyError> {
         let base = self.base;
         let labels = record.owner.prefix_above(base.apex()).ok_or(ApplyError::OutOfZone)?;
-        let entry = self.open_or_create(labels);
+        let (index, at) = self.locate_or_create(labels);
+        let entry = self.page(index).slots[at].open();
         let owner = own_spelling(record.owner, entry.labels, base.apex());
         let stored = Stored { ttl: record.ttl, owner, rdata: record.rdata };
         match entry.set_at(record.rtype) {
@@ -203,20 +216,24 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
             },
             Err(at) => entry.sets.insert(at, SetDraft { rtype: record.rtype, records: vec![stored] }),
         }
-        self.digest += Digest::of(&base.key, record, &mut self.scratch);
+        let (digest, written) = Digest::shares(&base.key, record, &mut self.scratch);
+        self.digest += digest;
+        if record.rtype != RecordType::SOA {
+            self.page(index).sum += written;
+        }
         self.records += 1;
         Ok(())
     }
 
-    /// The slots of the page at `index`, taken apart on first use.
-    fn page(&mut self, index: usize) -> &mut Vec<Slot<'a>> {
+    /// The page at `index`, taken apart on first use.
+    fn page(&mut self, index: usize) -> &mut Touched<'a> {
         match self.pages.entry(index) {
-            btree_map::Entry::Occupied(slots) => slots.into_mut(),
+            btree_map::Entry::Occupied(touched) => touched.into_mut(),
             btree_map::Entry::Vacant(vacant) => {
                 let page = Page(self.base.tree.page(index));
                 let slots = (0..page.len())
                     .map(|at| Slot { tag: page.tag(at), content: Content::Kept(page.entry(at)) });
-                vacant.insert(slots.collect())
+                vacant.insert(Touched { slots: slots.collect(), sum: page.sum() })
             }
         }
     }
@@ -225,7 +242,7 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
     fn locate(&mut self, labels: &[u8]) -> Option<(usize, usize)> {
         let hash = hash(&self.base.key, labels);
         let index = self.base.tree.index_of(hash);
-        let mut slots = self.page(index).iter();
+        let mut slots = self.page(index).slots.iter();
         let at =
             slots.position(|slot| slot.tag == tag(hash) && slot.labels().eq_ignore_ascii_case(labels))?;
         Some((index, at))
@@ -233,11 +250,12 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
 
     fn open(&mut self, labels: &[u8]) -> Option<&mut EntryDraft<'a>> {
         let (index, at) = self.locate(labels)?;
-        Some(self.page(index)[at].open())
+        Some(self.page(index).slots[at].open())
     }
 
-    /// The draft of a name; it and the names above it come to be if they do not exist.
-    fn open_or_create(&mut self, labels: &'a [u8]) -> &mut EntryDraft<'a> {
+    /// The page of a name and the place in it; it and the names above it come to be if they do not
+    /// exist.
+    fn locate_or_create(&mut self, labels: &'a [u8]) -> (usize, usize) {
         let mut missing = labels;
         let mut child: Option<&[u8]> = None;
         loop {
@@ -246,7 +264,7 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
                 let hash = hash(&self.base.key, missing);
                 let slot = Slot { tag: tag(hash), content: Content::Open(EntryDraft::empty(missing)) };
                 let index = self.base.tree.index_of(hash);
-                self.page(index).push(slot);
+                self.page(index).slots.push(slot);
                 self.names += 1;
             }
             if let Some(child) = child {
@@ -259,19 +277,19 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
                 _ => break,
             }
         }
-        self.open(labels).expect("it was created above")
+        self.locate(labels).expect("it was created above")
     }
 
     /// Removes names that own nothing and have nothing below, up to the first that stays.
     fn prune(&mut self) {
         for mut labels in std::mem::take(&mut self.emptied) {
             while let Some((index, at)) = self.locate(labels) {
-                let entry = self.page(index)[at].open();
+                let entry = self.page(index).slots[at].open();
                 let Some(above) = parent(labels) else { break };
                 if !entry.sets.is_empty() || entry.children > 0 {
                     break;
                 }
-                self.page(index).swap_remove(at);
+                self.page(index).slots.swap_remove(at);
                 self.names -= 1;
                 let parent = self.open(above).expect("a name has its parent");
                 parent.children -= 1;
@@ -286,10 +304,10 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
         let mut writer = PageWriter::default();
         let mut cut_depths = self.base.cut_depths;
         let mut changes = Vec::with_capacity(self.pages.len());
-        for (index, slots) in &mut self.pages {
+        for (index, touched) in &mut self.pages {
             // As the builder orders them, so that equal content gives equal octets.
-            slots.sort_by_cached_key(|slot| hash(&self.base.key, slot.labels()));
-            for slot in slots {
+            touched.slots.sort_by_cached_key(|slot| hash(&self.base.key, slot.labels()));
+            for slot in &touched.slots {
                 match &slot.content {
                     Content::Kept(entry) => writer.copy(slot.tag, *entry),
                     Content::Open(draft) => {
@@ -299,6 +317,7 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
                     }
                 }
             }
+            writer.account(touched.sum);
             changes.push((*index, writer.finish()));
         }
         let mut tree = self.base.tree.with(&changes);
@@ -325,8 +344,15 @@ fn regrow(base: &Version, tree: &Tree<u8>, names: u64) -> (Tree<u8>, u128) {
     entries.sort_by_key(|(hash, _)| *hash);
     let mut writer = TreeWriter::new(bits);
     let mut cut_depths = 0;
+    let mut scratch = Vec::new();
     for (hash, entry) in entries {
-        writer.page_for(hash).copy(tag(hash), entry);
+        let page = writer.page_for(hash);
+        page.copy(tag(hash), entry);
+        base.node_of(entry).for_each(|record| {
+            if record.rtype != RecordType::SOA {
+                page.account(Digest::written(&base.key, record, &mut scratch));
+            }
+        });
         if entry.flags() & (CUT | DNAME) != 0 {
             cut_depths |= 1 << count_labels(entry.labels());
         }

@@ -10,7 +10,7 @@
 //! | `tree` | the copy-on-write tree of pages |
 //! | `page`, `draft` | a page as it is read and as it is written |
 //! | `version`, `lookup`, `node`, `walk` | a version, what it finds, and all records in a row |
-//! | `builder`, `edit`, `diff` | how versions are made and compared |
+//! | `builder`, `heap`, `reread`, `edit`, `diff` | how versions are made and compared |
 //! | `set` | all zones of a server |
 //! | [`text`] | zone files, in and out |
 //! | [`checks`] | what a whole version says about itself |
@@ -22,9 +22,11 @@ mod diff;
 mod digest;
 mod draft;
 mod edit;
+mod heap;
 mod lookup;
 mod node;
 mod page;
+mod reread;
 mod set;
 pub mod text;
 mod tree;
@@ -41,6 +43,7 @@ pub use digest::{Digest, DigestKey};
 pub use edit::{ApplyError, apply, edit, reserial};
 pub use lookup::{Found, Pass, Prepared};
 pub use node::{Node, Rrset, Stored};
+pub use reread::{PageSums, Rebuilt, Reread};
 pub use set::{Lease, Slot, SlotState, ZoneSet};
 pub use version::Version;
 pub use walk::Walk;

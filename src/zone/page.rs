@@ -1,7 +1,8 @@
 //! A page of a zone as it is read: about 24 names with their records in one allocation.
 //!
 //! ```text
-//! page    count u16, offset width u8, 0, tags [u16; count], offsets [u16 or u32; count], entries
+//! page    count u16, offset width u8, flags u8, tags [u16; count], offsets [u16 or u32; count],
+//!         entries, sum u128
 //! entry   length u8, labels below the apex, flags u8, children varint, RRsets varint, RRsets
 //! RRset   type u16, flags u8, TTL u32, records varint, octets varint, records
 //! record  [TTL u32 if OWN_TTL] [owner wire if OWN_OWNER] length varint, RDATA
@@ -10,20 +11,27 @@
 //! A tag is 16 bits of the name's hash, so that a lookup compares one name only. RRsets ascend by
 //! type, their records are in canonical order. An RRset whose records differ in TTL or in the
 //! spelling of the owner, as a transfer may bring (R14), says so in its flags, and each record
-//! carries its own. `draft` writes pages; they never come from outside, so a page that does not
-//! parse is our own bug.
+//! carries its own. The sum is that of [`Digest::written`] over all records but the SOA; it stands at
+//! the end, so that what a lookup touches stays together. `draft` writes pages; they never come from
+//! outside, so a page that does not parse is our own bug.
 
 use std::hash::Hasher;
 use std::hint::black_box;
 
 use siphasher::sip::SipHasher13;
 
-use super::digest::DigestKey;
+use super::digest::{Digest, DigestKey};
 use crate::dns::name::NAME_OCTETS_MAX;
 use crate::dns::{NameRef, RecordType};
 
 /// Octets before the tags.
 pub(super) const HEADER: usize = 4;
+/// Octets of the sum behind the entries.
+pub(super) const SUM: usize = 16;
+
+/// Flag of a page: it may have an RRset whose TTLs a zone file would not be left with, so its sum
+/// says nothing about what a file of the same records would give.
+pub(super) const UNEVEN: u8 = 1;
 
 /// Octets that memory hands over at once.
 const CACHE_LINE: usize = 64;
@@ -77,6 +85,17 @@ impl<'v> Page<'v> {
         usize::from(u16::from_le_bytes([self.0[0], self.0[1]]))
     }
 
+    /// Whether a file of exactly these records may give another page.
+    pub(super) fn is_uneven(self) -> bool {
+        self.0[3] & UNEVEN != 0
+    }
+
+    /// The sum over its records as written, but for the SOA.
+    pub(super) fn sum(self) -> Digest {
+        let (_, sum) = self.0.split_last_chunk().expect("a page ends with its sum");
+        Digest(u128::from_le_bytes(*sum))
+    }
+
     #[inline]
     fn tags(self) -> &'v [[u8; 2]] {
         let octets = &self.0[HEADER..HEADER + 2 * self.len()];
@@ -104,7 +123,7 @@ impl<'v> Page<'v> {
     /// The entry at `at`.
     #[inline]
     pub(super) fn entry(self, at: usize) -> Entry<'v> {
-        let end = if at + 1 < self.len() { self.offset(at + 1) } else { self.0.len() };
+        let end = if at + 1 < self.len() { self.offset(at + 1) } else { self.0.len() - SUM };
         Entry(&self.0[self.offset(at)..end])
     }
 

@@ -13,7 +13,7 @@ use super::page::{Entry, Page, hash, tag};
 use super::tree::Tree;
 use super::walk::Walk;
 use crate::dns::{Name, NameRef, Record, RecordRef, Serial};
-use crate::limits::RECENT_OCTETS_MAX;
+use crate::limits::{RECENT_OCTETS_MAX, RELOAD_PAGES_MIN};
 
 /// One version of a zone. A clone shares all pages.
 #[derive(Clone)]
@@ -62,6 +62,16 @@ impl Version {
     /// How many records there are, the SOA once.
     pub fn record_count(&self) -> u64 {
         self.records
+    }
+
+    /// How many pages there are.
+    pub(super) fn page_count(&self) -> usize {
+        self.tree.page_count()
+    }
+
+    /// Whether a file of the zone is worth comparing with it page by page.
+    pub(super) fn is_compared_by_page(&self) -> bool {
+        self.page_count() >= RELOAD_PAGES_MIN
     }
 
     /// How many names exist, empty non-terminals included.
@@ -121,6 +131,11 @@ impl Version {
         let mut nodes: Vec<_> = self.nodes().map(|node| (node.owner(), node)).collect();
         nodes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         nodes.into_iter().map(|(_, node)| node).collect()
+    }
+
+    /// Whether there may be a cut, or a DNAME below the apex. A yes may be wrong, a no never is.
+    pub(super) fn may_have_cuts(&self) -> bool {
+        self.cut_depths & !1 != 0
     }
 
     /// The entry of a name, given by its labels below the apex.

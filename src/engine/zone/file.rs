@@ -3,6 +3,7 @@
 //! At most one reading is under way; a change that comes meanwhile leaves one more. Whatever goes
 //! wrong, the last published version goes on being served (R02, R08-R13).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Shown, Source, Zone};
@@ -15,6 +16,7 @@ use crate::engine::shard::{Action, FileFault, FileJob, FileRead, RollbackJob, To
 use crate::ident::Attempt;
 use crate::reason::Reason;
 use crate::time::{Now, Tick};
+use crate::zone::checks::Review;
 
 /// When a version that the disk refused is tried again.
 const DISK_RETRY: Duration = Duration::from_secs(10);
@@ -32,6 +34,9 @@ pub(super) struct FileSource {
     pub(super) retry_at: Option<Tick>,
     /// The reading under way brings an earlier version back.
     rolling_back: bool,
+    /// What the checks found of the version that was read last, so that the next reading checks only
+    /// what changed.
+    review: Option<Arc<Review>>,
 }
 
 impl Zone {
@@ -86,6 +91,7 @@ impl Zone {
             live: self.live.clone(),
             floor: self.meta.serial_floor,
             rejected: self.meta.rejected_hash.filter(|_| !force),
+            review: source.review.clone(),
         }));
     }
 
@@ -139,6 +145,9 @@ impl Zone {
     fn take_in(&mut self, now: Now, read: FileRead, rolling_back: bool, out: &mut Vec<Action>) {
         if !rolling_back {
             out.push(Action::Watch(self.setup.id, read.files));
+            if let Source::File(source) = &mut self.source {
+                source.review = read.review;
+            }
         }
         for warning in read.warnings {
             out.push(Action::Note(self.setup.id, Reason::FileWarning, warning));

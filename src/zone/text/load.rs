@@ -9,10 +9,10 @@ use super::diagnostic::{Diagnostic, Paint, Severity};
 use super::scan::{Objection, ScanReport, scan};
 use super::{FileSeen, Sources};
 use crate::dns::{Name, RecordRef};
-use crate::limits::FINDINGS_LOCATED_RECORDS_MAX;
+use crate::limits::{DIAGNOSTICS_MAX, FINDINGS_LOCATED_RECORDS_MAX};
 use crate::reason::Reason;
-use crate::zone::checks::{self, Finding};
-use crate::zone::{BuildError, Builder, DigestKey, Source, Version};
+use crate::zone::checks::{self, Finding, Findings};
+use crate::zone::{BuildError, Builder, Built, DigestKey, Source, Version};
 
 /// A zone that can be served.
 #[derive(Clone)]
@@ -27,6 +27,8 @@ pub struct Loaded {
     pub files: Vec<FileSeen>,
     /// Over the content of all files: see [`content_hash`].
     pub hash: [u8; 32],
+    /// What the checks found of the version, for the next time.
+    pub findings: Findings,
 }
 
 /// Why a zone file gives no version.
@@ -80,38 +82,56 @@ pub fn load(
     key: DigestKey,
 ) -> Result<Loaded, Box<LoadError>> {
     let mut builder = Builder::new(apex.as_ref(), key, Source::File);
-    let mut report =
-        scan(sources, path, Some(apex), &mut |record, _| builder.push(record).map_err(objection));
+    let report = scan(sources, path, Some(apex), &mut |record, _| builder.push(record).map_err(objection));
     if report.errors > 0 {
         return Err(failed(report));
     }
-    let built = match builder.finish() {
-        Ok(built) => built,
-        Err(error) => {
-            let objection = objection(error);
-            let mut diagnostic =
-                Diagnostic::of_file(Severity::Error, objection.reason, path, objection.message);
-            diagnostic.hint = objection.hint;
-            report.add(diagnostic);
+    match builder.finish() {
+        Ok(built) => {
+            let Built { version, duplicates, ttls_lowered } = built;
+            let findings = checks::check(&version);
+            Outcome { version, duplicates, ttls_lowered, findings }.loaded(sources, path, apex, report)
+        }
+        Err(error) => Err(no_version(path, error, report)),
+    }
+}
+
+/// What a scan without errors came to.
+pub(super) struct Outcome {
+    pub version: Version,
+    pub duplicates: u64,
+    pub ttls_lowered: u64,
+    pub findings: Findings,
+}
+
+impl Outcome {
+    /// The version, if the checks found no error; what is to be said comes into the report.
+    pub fn loaded(
+        self,
+        sources: &mut dyn Sources,
+        path: &Path,
+        apex: &Name,
+        mut report: ScanReport,
+    ) -> Result<Loaded, Box<LoadError>> {
+        let Outcome { version, duplicates, ttls_lowered, findings } = self;
+        for (count, what) in [
+            (duplicates, "duplicate records dropped"),
+            (ttls_lowered, "RRsets with differing TTLs, set to the least (RFC 2181 §5.2)"),
+        ] {
+            if count > 0 {
+                let message = format!("{what}: {count}");
+                report.add(Diagnostic::of_file(Severity::Warning, Reason::ZoneDuplicates, path, message));
+            }
+        }
+        let locate = findings.errors > 0 || version.record_count() <= FINDINGS_LOCATED_RECORDS_MAX;
+        add_findings(sources, path, apex, &findings, locate, &mut report);
+        if report.errors > 0 {
             return Err(failed(report));
         }
-    };
-    for (count, what) in [
-        (built.duplicates, "duplicate records dropped"),
-        (built.ttls_lowered, "RRsets with differing TTLs, set to the least (RFC 2181 §5.2)"),
-    ] {
-        if count > 0 {
-            let message = format!("{what}: {count}");
-            report.add(Diagnostic::of_file(Severity::Warning, Reason::ZoneDuplicates, path, message));
-        }
+        let hash = content_hash(&report.files);
+        let ScanReport { diagnostics: warnings, warnings: warning_count, files, .. } = report;
+        Ok(Loaded { version, warnings, warning_count, files, hash, findings })
     }
-    add_findings(sources, path, apex, &built.version, &mut report);
-    if report.errors > 0 {
-        return Err(failed(report));
-    }
-    let hash = content_hash(&report.files);
-    let ScanReport { diagnostics, warnings, files, .. } = report;
-    Ok(Loaded { version: built.version, warnings: diagnostics, warning_count: warnings, files, hash })
 }
 
 /// One hash for a zone file with all that it includes: that of the file if it includes nothing.
@@ -128,12 +148,21 @@ pub fn content_hash(files: &[FileSeen]) -> [u8; 32] {
     }
 }
 
-fn failed(report: ScanReport) -> Box<LoadError> {
+/// The records of a scan are no zone.
+pub(super) fn no_version(path: &Path, error: BuildError, mut report: ScanReport) -> Box<LoadError> {
+    let Objection { reason, message, hint } = objection(error);
+    let mut diagnostic = Diagnostic::of_file(Severity::Error, reason, path, message);
+    diagnostic.hint = hint;
+    report.add(diagnostic);
+    failed(report)
+}
+
+pub(super) fn failed(report: ScanReport) -> Box<LoadError> {
     let hash = content_hash(&report.files);
     Box::new(LoadError { diagnostics: report.diagnostics, errors: report.errors, files: report.files, hash })
 }
 
-fn objection(error: BuildError) -> Objection {
+pub(super) fn objection(error: BuildError) -> Objection {
     let (reason, message, hint) = match error {
         BuildError::OutOfZone => (Reason::FileOutOfZone, "the record is not in the zone", None),
         BuildError::SecondSoa => {
@@ -146,21 +175,23 @@ fn objection(error: BuildError) -> Objection {
     Objection { reason, message: message.to_owned(), hint: hint.map(str::to_owned) }
 }
 
-/// Runs the checks and adds what they find, with file and line where that costs little: the version
-/// does not know its lines, so the file is scanned again for them.
+/// Adds what the checks found, with file and line if wanted: the version does not know its lines, so
+/// the file is scanned again for them.
 fn add_findings(
     sources: &mut dyn Sources,
     path: &Path,
     apex: &Name,
-    version: &Version,
+    findings: &Findings,
+    locate: bool,
     report: &mut ScanReport,
 ) {
-    let findings = checks::check(version);
-    let locate = findings.errors > 0 || version.record_count() <= FINDINGS_LOCATED_RECORDS_MAX;
-    let mut places: Vec<Option<Diagnostic>> = vec![None; findings.list.len()];
-    if locate && !findings.list.is_empty() {
+    let of = |severity| findings.list.iter().filter(move |finding| finding.severity == severity);
+    let shown = |severity| of(severity).take(DIAGNOSTICS_MAX);
+    let shown: Vec<&Finding> = shown(Severity::Error).chain(shown(Severity::Warning)).collect();
+    let mut places: Vec<Option<Diagnostic>> = vec![None; shown.len()];
+    if locate && !shown.is_empty() {
         scan(sources, path, Some(apex), &mut |record, place| {
-            for (finding, found) in findings.list.iter().zip(&mut places) {
+            for (finding, found) in shown.iter().zip(&mut places) {
                 if found.is_none() && is_about(finding, record) {
                     *found =
                         Some(place.diagnostic(finding.severity, finding.reason, finding.message.clone()));
@@ -169,15 +200,13 @@ fn add_findings(
             Ok(())
         });
     }
-    let listed_errors =
-        findings.list.iter().filter(|finding| finding.severity == Severity::Error).count() as u64;
-    let listed_warnings = findings.list.len() as u64 - listed_errors;
-    report.errors += findings.errors - listed_errors;
-    report.warnings += findings.warnings - listed_warnings;
-    let found = findings.list.into_iter().zip(places).map(|(finding, place)| {
+    let shown_errors = shown.iter().filter(|finding| finding.severity == Severity::Error).count() as u64;
+    report.errors += findings.errors - shown_errors;
+    report.warnings += findings.warnings - (shown.len() as u64 - shown_errors);
+    let found = shown.into_iter().zip(places).map(|(finding, place)| {
         let Finding { severity, reason, message, hint, .. } = finding;
-        let diagnostic = place.unwrap_or_else(|| Diagnostic::of_file(severity, reason, path, message));
-        Diagnostic { hint, ..diagnostic }
+        let of_file = || Diagnostic::of_file(*severity, *reason, path, message.clone());
+        Diagnostic { hint: hint.clone(), ..place.unwrap_or_else(of_file) }
     });
     let mut found: Vec<Diagnostic> = found.collect();
     let file_index = |path: &Path| report.files.iter().position(|file| file.path == path);

@@ -9,6 +9,7 @@
 //! | `scan` | the walk over a file and what it includes |
 //! | `diagnostic` | errors with file, line, column, caret and hint |
 //! | `load` | scan, build and check in one |
+//! | `reload` | the same on top of a version that says most of it already |
 //! | `print` | a version as a zone file |
 //!
 //! Invariant: a file is streamed through a window of a few MiB and is never held as text beside its
@@ -22,6 +23,7 @@ mod generate;
 mod lexer;
 mod load;
 mod print;
+mod reload;
 mod scan;
 
 use std::io::{self, Read};
@@ -31,6 +33,7 @@ pub use diagnostic::{Diagnostic, Paint, Severity};
 pub(in crate::zone) use entry::repeats_apex;
 pub use load::{LoadError, Loaded, content_hash, load};
 pub use print::print;
+pub use reload::reload;
 pub use scan::{Objection, Place, ScanReport, scan};
 
 /// Where zone files come from: the disk, or a table in a test.

@@ -13,6 +13,7 @@ use crate::zone::{Digest, DigestKey};
 
 mod anything;
 mod load;
+mod reload;
 
 const KEY: DigestKey = DigestKey([7; 16]);
 const SOA: &str = "@ 3600 SOA ns hostmaster 1 7200 900 1209600 300\n";
