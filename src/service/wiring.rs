@@ -172,6 +172,13 @@ fn rule_set(config: &Config, handles: &mut Handles, rules: &[config::Rule]) -> R
     RuleSet::new(rules.iter().map(rule).collect())
 }
 
+/// Whom a zone's NOTIFY goes to. One list may serve all servers of a flock, so we can be on it: we
+/// need not tell ourselves (F02).
+fn notified<'c>(config: &'c Config, zone: &'c config::Zone) -> impl Iterator<Item = PeerIndex> + 'c {
+    let is_other = |index: &PeerIndex| !config.server.listen.contains(&config.peer(*index).address);
+    zone.notify.iter().copied().filter(is_other)
+}
+
 /// The zones as the engine takes them.
 pub(super) fn zones(config: &Config, handles: &mut Handles) -> Vec<ZoneSetup> {
     let setup = |zone: &config::Zone| ZoneSetup {
@@ -196,7 +203,7 @@ pub(super) fn zones(config: &Config, handles: &mut Handles) -> Vec<ZoneSetup> {
                 limits: (secondary.transfer_octets_max, secondary.transfer_records_max),
             },
         },
-        notify: zone.notify.iter().map(|index| handles.peer(config, *index)).collect(),
+        notify: notified(config, zone).map(|index| handles.peer(config, index)).collect(),
         guard: zone.guard,
     };
     config.zones.iter().map(setup).collect()
