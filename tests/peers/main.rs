@@ -22,6 +22,8 @@ mod incremental;
 mod interop;
 mod kills;
 mod large;
+mod notified;
+mod notify;
 mod observer;
 mod pair;
 mod peer;
@@ -69,6 +71,8 @@ const ALL: &[&[Test]] = &[
     interop::TESTS,
     kills::TESTS,
     large::TESTS,
+    notified::TESTS,
+    notify::TESTS,
     pair::TESTS,
     questions::TESTS,
     service::TESTS,

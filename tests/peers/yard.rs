@@ -198,13 +198,18 @@ pub fn free_address() -> SocketAddr {
 }
 
 /// Looks again and again until there is something to see.
-pub fn poll<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn poll<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    poll_within(PATIENCE, what, look)
+}
+
+/// The same with another patience, for what takes long by itself.
+pub fn poll_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(begun.elapsed() < PATIENCE, "waited {} s for {what}", PATIENCE.as_secs());
+        assert!(begun.elapsed() < patience, "waited {} s for {what}", patience.as_secs());
         std::thread::sleep(LOOK_AGAIN);
     }
 }
