@@ -27,13 +27,13 @@ use flock::Plan;
 /// The main job: an edit on one reaches the other, through crash and restart.
 #[test]
 fn a_pair_converges_through_crash_and_restart() {
-    seeds::run(1..101, |seed| phases::run(seed, Plan::pair(seed)));
+    seeds::run(1..41, |seed| phases::run(seed, Plan::pair(seed)));
 }
 
 /// One primary, five secondaries and a relay under all that can happen to them.
 #[test]
 fn a_flock_holds_its_invariants() {
-    seeds::run(1..301, |seed| phases::run(seed, Plan::flock(seed)));
+    seeds::run(1..101, |seed| phases::run(seed, Plan::flock(seed)));
 }
 
 /// A seed is one history: without that a failure could not be looked at.

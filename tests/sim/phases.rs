@@ -27,6 +27,8 @@ pub fn run(seed: u64, plan: Plan) -> u64 {
     simulation.mend();
     simulation.converges("after everything was mended", converge);
     simulation.rest(converge / 2);
+    simulation.blackout();
+    simulation.converges("after a blackout", converge);
     for round in 0..3 {
         simulation.burst();
         simulation.converges(&format!("after burst {round} of edits, when all is well"), PROMPT);
@@ -72,6 +74,28 @@ impl Simulation {
             self.run_until(self.queue.now().after(self.look_every));
             assert!(self.is_converged(), "a mended flock fell apart: {}", self.describe());
         }
+    }
+
+    /// The power fails everywhere, and for a while, or longer than EXPIRE, nobody hears of anybody. What
+    /// was confirmed before is served as long as it may be, and no longer (R18).
+    fn blackout(&mut self) {
+        let servers = self.nodes.len();
+        for one in 0..servers {
+            self.net.cuts.extend((one + 1..servers).map(|other| (one, other)));
+            // All clocks were right for long enough.
+            self.nodes[one].jumps = 0;
+        }
+        (0..servers).for_each(|server| self.crash(server));
+        let mut lasts = Duration::from_secs(30 + self.random.below(60));
+        if self.random.one_in(2) {
+            lasts += self.plan.expire();
+            if self.plan.rough {
+                let server = self.random.below(servers as u64) as usize;
+                self.set_clock(server);
+            }
+        }
+        self.run_until(self.queue.now().after(lasts));
+        self.net.cuts.clear();
     }
 
     /// A few edits one after the other, some while the one before is on its way.

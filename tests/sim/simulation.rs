@@ -351,7 +351,8 @@ impl Simulation {
         self.arm(server);
     }
 
-    fn commit(&mut self, server: usize) {
+    /// The store writes what is queued, at most a batch of it.
+    pub fn commit(&mut self, server: usize) {
         let start = self.nodes[server].starts;
         let Some(running) = &mut self.nodes[server].running else { return };
         let count = running.writes.len().min(BATCH_ZONES_MAX);

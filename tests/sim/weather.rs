@@ -18,7 +18,8 @@ impl Simulation {
         let server = self.random.below(self.nodes.len() as u64) as usize;
         match self.random.below(kinds) {
             0..34 => self.edit_somehow(),
-            34..42 => self.crash(server),
+            34..39 => self.crash(server),
+            39..42 => self.restart(server),
             42..52 => self.cut_power_soon(server),
             52..62 => self.command_somehow(),
             62..64 => self.start_with_a_broken_file(),
@@ -80,6 +81,25 @@ impl Simulation {
         let most = if self.random.one_in(8) { 400_000 } else { 30_000 };
         let down = Duration::from_millis(100 + self.random.below(most));
         self.queue.push(down, What::Start(server));
+    }
+
+    /// A server is stopped as it should be, and started again.
+    fn restart(&mut self, server: usize) {
+        let node = &self.nodes[server];
+        if node.running.is_none() || node.asleep_until.is_some() {
+            return;
+        }
+        self.tell(server, Event::Stop);
+        while self.nodes[server].running.as_ref().is_some_and(|running| !running.writes.is_empty()) {
+            self.commit(server);
+        }
+        // If the power failed meanwhile it is down already.
+        if self.nodes[server].running.is_some() {
+            self.observer.crashes(server, self.queue.now(), &self.nodes[server]);
+            self.nodes[server].running = None;
+            let down = Duration::from_millis(100 + self.random.below(5000));
+            self.queue.push(down, What::Start(server));
+        }
     }
 
     /// The file is broken when the primary comes back (R02).
@@ -162,7 +182,8 @@ impl Simulation {
         }
     }
 
-    fn set_clock(&mut self, server: usize) {
+    /// Somebody sets a clock, or nobody does.
+    pub fn set_clock(&mut self, server: usize) {
         let reach = if self.random.one_in(2) { 100_000 } else { 10 * 86_400_000 };
         let error = self.random.below(2 * reach) as i64 - reach as i64;
         self.nodes[server].wall_error = error;
