@@ -24,6 +24,7 @@ mod kills;
 mod large;
 mod notified;
 mod notify;
+mod million;
 mod observer;
 mod pair;
 mod peer;
@@ -73,6 +74,7 @@ const ALL: &[&[Test]] = &[
     large::TESTS,
     notified::TESTS,
     notify::TESTS,
+    million::TESTS,
     pair::TESTS,
     questions::TESTS,
     service::TESTS,

@@ -163,7 +163,7 @@ impl Peer {
         let text = format!(
             "server:\n    listen: 127.0.0.1@{}\n    rundir: \"{dir}\"\n    udp-workers: 1\n    tcp-workers: 1\n    background-workers: 1\n\
              log:\n  - target: stderr\n    any: debug\n\
-             database:\n    storage: \"{dir}/db\"\n    journal-db-max-size: 64M\n    kasp-db-max-size: 8M\n    timer-db-max-size: 8M\n    catalog-db-max-size: 8M\n\
+             database:\n    storage: \"{dir}/db\"\n    journal-db-max-size: 1G\n    kasp-db-max-size: 8M\n    timer-db-max-size: 8M\n    catalog-db-max-size: 8M\n\
              key:\n  - id: {KEY_NAME}\n    algorithm: hmac-sha256\n    secret: {KEY_SECRET}\n\
              remote:\n  - id: other\n    address: {}@{}\n    key: {KEY_NAME}\n\
              acl:\n  - id: flock\n    key: {KEY_NAME}\n    action: [transfer, notify]\n\
