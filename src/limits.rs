@@ -95,6 +95,8 @@ pub const TCP_UNSENT_OCTETS_MAX: u32 = 64 * 1024;
 pub const TRANSFERS_OUT_MAX: usize = 128;
 /// Transfers in at the same time.
 pub const TRANSFERS_IN_MAX: usize = 64;
+/// Idle connections to one peer that are kept for the next request (e12).
+pub const KEPT_CONNECTIONS_PER_PEER_MAX: usize = 4;
 /// Differences that are summed up into one step; longer chains are sent as they happened (r15).
 pub const CONDENSE_OCTETS_MAX: usize = 16 * 1024 * 1024;
 /// Condensed steps that are remembered for the next secondary that lags as far (r15).

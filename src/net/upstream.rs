@@ -3,12 +3,16 @@
 //! One small runtime on a thread of its own carries requests out and reports each exactly once,
 //! unless it was cancelled. What is asked and what an answer means is `transfer/`; when and whom to
 //! ask is `replica/`. Here are sockets, repetition over UDP and patience only. A new socket, and so
-//! a new port, belongs to every request (RFC 5452 §9.2).
+//! a new port, belongs to every request over UDP (RFC 5452 §9.2); connections are kept for a short
+//! while and used again (`kept.rs`).
+
+mod kept;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,7 +22,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::runtime;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinSet, LocalSet};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::env::{Clock, OsRandom, Random};
 use crate::ident::{Attempt, Transport, ZoneId};
@@ -26,6 +30,7 @@ use crate::limits::{
     MESSAGE_OCTETS_MAX, POLLS_MAX, REQUESTS_WAITING_MAX, TRANSFER_IDLE_MAX, TRANSFERS_IN_MAX, UDP_ANSWER_WAIT,
 };
 use crate::transfer::incoming::{Answer, Ask, AskKind, Exchange, Form, Progress, TransferError};
+use kept::Kept;
 
 /// Who is told the end of a request.
 pub type Report = dyn Fn(ZoneId, Attempt, Result<Answer, TransferError>) + Send + Sync;
@@ -34,6 +39,10 @@ pub type Report = dyn Fn(ZoneId, Attempt, Result<Answer, TransferError>) + Send 
 const UDP_AGAIN: Duration = Duration::from_secs(1);
 /// The longest that connecting may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a kept connection has until the first message of an answer: the other machine may be gone
+/// without a word.
+const KEPT_ANSWER_WAIT: Duration = Duration::from_secs(5);
 
 /// A handle on the thread that asks; clones are the same.
 #[derive(Clone)]
@@ -108,7 +117,9 @@ async fn run(
     let mut running = Running { tasks: JoinSet::new(), by_key: HashMap::new(), by_task: HashMap::new() };
     let (polls, transfers) =
         (Arc::new(Semaphore::new(POLLS_MAX)), Arc::new(Semaphore::new(TRANSFERS_IN_MAX)));
+    let kept = Rc::new(Kept::default());
     loop {
+        let next_end = kept.next_end();
         tokio::select! {
             order = inbox.recv() => match order {
                 Some(Order::Ask(zone, attempt, to, ask)) => {
@@ -116,13 +127,13 @@ async fn run(
                         AskKind::Soa | AskKind::Notify(_) => polls.clone(),
                         AskKind::Ixfr | AskKind::Axfr => transfers.clone(),
                     };
-                    let clock = clock.clone();
+                    let (clock, kept) = (clock.clone(), kept.clone());
                     let task = running.tasks.spawn_local(async move {
                         // Fails only if the semaphore is closed, which it never is.
                         let _permit = room.acquire_owned().await;
                         let (apex, kind) = (ask.apex.clone(), kind(&ask));
                         tracing::debug!(zone = %apex, kind, %to, "request begins");
-                        let result = carry_out(to, *ask, &*clock).await;
+                        let result = carry_out(to, *ask, &kept, &*clock).await;
                         tracing::debug!(zone = %apex, kind, %to, result = outcome(&result), "request ended");
                         result
                     });
@@ -151,19 +162,36 @@ async fn run(
                     report(zone, attempt, result);
                 }
             }
+            () = sleep_until(next_end.unwrap_or_else(Instant::now)), if next_end.is_some() => kept.close_old(),
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
     }
 }
 
-async fn carry_out(to: SocketAddr, ask: Ask, clock: &dyn Clock) -> Result<Answer, TransferError> {
+/// Asks, and asks again without EDNS if that may be what the server did not understand (RFC 6891 §7).
+async fn carry_out(
+    to: SocketAddr,
+    ask: Ask,
+    kept: &Kept,
+    clock: &dyn Clock,
+) -> Result<Answer, TransferError> {
+    let result = once(to, ask.clone(), kept, clock).await;
+    match result {
+        Err(error) if ask.want_expire && error.may_be_edns() => {
+            once(to, Ask { want_expire: false, ..ask }, kept, clock).await
+        }
+        other => other,
+    }
+}
+
+async fn once(to: SocketAddr, ask: Ask, kept: &Kept, clock: &dyn Clock) -> Result<Answer, TransferError> {
     if ask.transport == Transport::Udp {
         match over_udp(to, ask.clone(), clock).await? {
             Answer::TryTcp { .. } => {}
             answer => return Ok(answer),
         }
     }
-    over_tcp(to, Ask { transport: Transport::Tcp, ..ask }, clock).await
+    over_tcp(to, Ask { transport: Transport::Tcp, ..ask }, kept, clock).await
 }
 
 async fn over_udp(to: SocketAddr, ask: Ask, clock: &dyn Clock) -> Result<Answer, TransferError> {
@@ -190,30 +218,73 @@ async fn over_udp(to: SocketAddr, ask: Ask, clock: &dyn Clock) -> Result<Answer,
     Err(exchange.silent())
 }
 
-async fn over_tcp(to: SocketAddr, ask: Ask, clock: &dyn Clock) -> Result<Answer, TransferError> {
-    let time = ask.limits.time;
-    let mut request = Vec::new();
-    let mut exchange = Exchange::start(ask, message_id(), clock.now(), &mut request);
+/// Over a connection that was kept, or a new one. A kept one that ends before anything came has only
+/// been closed by the other side meanwhile: the request goes out again over a new one (RFC 7766 §6.2.4).
+async fn over_tcp(to: SocketAddr, ask: Ask, kept: &Kept, clock: &dyn Clock) -> Result<Answer, TransferError> {
+    if let Some(stream) = kept.take(to) {
+        match exchange(stream, ask.clone(), KEPT_ANSWER_WAIT, (to, kept), clock).await {
+            Err(Ended::Unanswered(_)) => {}
+            Err(Ended::Failed(error)) => return Err(error),
+            Ok(answer) => return Ok(answer),
+        }
+    }
     let Ok(connected) = timeout(CONNECT_WAIT, TcpStream::connect(to)).await else {
         return Err(TransferError::Unreachable("no connection in time".to_owned()));
     };
-    let mut stream = connected.map_err(unreachable)?;
+    let stream = connected.map_err(unreachable)?;
+    stream.set_nodelay(true).map_err(unreachable)?;
+    let result = exchange(stream, ask, TRANSFER_IDLE_MAX, (to, kept), clock).await;
+    result.map_err(|(Ended::Unanswered(error) | Ended::Failed(error))| error)
+}
+
+/// How a connection failed.
+enum Ended {
+    /// It ended before anything came.
+    Unanswered(TransferError),
+    /// Otherwise.
+    Failed(TransferError),
+}
+
+/// One request over a connection, which is kept afterwards if the answer was complete. Its first
+/// message is waited for as long as `first_wait`.
+async fn exchange(
+    mut stream: TcpStream,
+    ask: Ask,
+    first_wait: Duration,
+    (to, kept): (SocketAddr, &Kept),
+    clock: &dyn Clock,
+) -> Result<Answer, Ended> {
+    let time = ask.limits.time;
+    let mut request = Vec::new();
+    let mut exchange = Exchange::start(ask, message_id(), clock.now(), &mut request);
     // Prefix and request leave in one write (RFC 7766 §8).
     let prefix = (request.len() as u16).to_be_bytes();
     request.splice(0..0, prefix);
-    stream.write_all(&request).await.map_err(unreachable)?;
-    let mut message = Vec::new();
+    stream.write_all(&request).await.map_err(|error| Ended::Unanswered(unreachable(error)))?;
+    let (mut message, mut messages) = (Vec::new(), 0u64);
     let deadline = Instant::now() + time;
     loop {
-        let patience = deadline.min(Instant::now() + TRANSFER_IDLE_MAX);
-        match timeout_at(patience, read_message(&mut stream, &mut message)).await {
-            Err(_) => return Err(exchange.silent()),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(exchange.closed()),
-            Ok(Err(error)) => return Err(unreachable(error)),
-            Ok(Ok(())) => {}
-        }
-        if let Progress::Done(answer) = exchange.feed(&message, clock.now())? {
-            return Ok(answer);
+        let wait = if messages == 0 { first_wait } else { TRANSFER_IDLE_MAX };
+        let patience = deadline.min(Instant::now() + wait);
+        let read = match timeout_at(patience, read_message(&mut stream, &mut message)).await {
+            Err(_) => Err(exchange.silent()),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(exchange.closed()),
+            Ok(read) => read.map_err(unreachable),
+        };
+        read.map_err(if messages == 0 { Ended::Unanswered } else { Ended::Failed })?;
+        messages += 1;
+        match exchange.feed(&message, clock.now()) {
+            Ok(Progress::More) => {}
+            Ok(Progress::Done(answer)) => {
+                kept.put(to, stream);
+                return Ok(answer);
+            }
+            Err(error) => {
+                if error.is_whole_answer() {
+                    kept.put(to, stream);
+                }
+                return Err(Ended::Failed(error));
+            }
         }
         // A long transfer must not keep the polls of other zones waiting.
         tokio::task::yield_now().await;

@@ -197,6 +197,23 @@ impl TransferError {
         }
     }
 
+    /// Whether the server may not have understood the EDNS record of the request, so that asking without
+    /// one may help (RFC 6891 §7). It may then not sign either.
+    pub fn may_be_edns(&self) -> bool {
+        match self {
+            TransferError::Rcode(rcode) | TransferError::Key(_, rcode) => {
+                matches!(rcode, ResponseCode::FormErr | ResponseCode::NotImp | ResponseCode::BADVERS)
+            }
+            TransferError::Silent(Some(stray)) => stray.may_be_edns(),
+            _ => false,
+        }
+    }
+
+    /// Whether this error is all that the peer had to say, so that its connection is good for more.
+    pub fn is_whole_answer(&self) -> bool {
+        matches!(self, TransferError::Rcode(_) | TransferError::NotAuthoritative)
+    }
+
     /// Whether a datagram with this fault may be somebody else's, so that the true answer can still come.
     pub(super) fn is_stray(&self) -> bool {
         matches!(

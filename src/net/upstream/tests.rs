@@ -1,18 +1,20 @@
 //! Requests to our own server on loopback, and to peers that misbehave.
 
-use std::net::UdpSocket as StdUdpSocket;
-use std::sync::mpsc::{Receiver, channel};
+use std::io::{Read, Write};
+use std::net::{TcpListener, UdpSocket as StdUdpSocket};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
-use crate::dns::{Name, Serial};
+use crate::dns::message::{Request, Section, Writer, read_request};
+use crate::dns::{Name, RecordRef, RecordType, ResponseCode, Serial};
 use crate::env::OsClock;
 use crate::net::tests::{Server, start_udp};
 use crate::transfer::incoming::TransferLimits;
 use crate::zone::DigestKey;
 
-type Ended = (ZoneId, Attempt, Result<Answer, TransferError>);
+type Reported = (ZoneId, Attempt, Result<Answer, TransferError>);
 
-fn upstream() -> (Upstream, Receiver<Ended>) {
+fn upstream() -> (Upstream, Receiver<Reported>) {
     let (sender, receiver) = channel();
     let report: Arc<Report> = Arc::new(move |zone, attempt, result| {
         let _ = sender.send((zone, attempt, result));
@@ -82,4 +84,111 @@ fn nobody_there_is_reported_and_a_cancelled_request_is_not() {
     assert!(matches!(result, Err(TransferError::Unreachable(_))), "{result:?}");
     upstream.stop();
     assert!(ended.try_recv().is_err());
+}
+
+/// What a scripted server does with a request.
+enum Then {
+    /// Answers with the SOA.
+    Answer,
+    /// The same, and closes the connection.
+    AnswerAndClose,
+    /// Says no, and closes the connection.
+    Refuse(ResponseCode),
+}
+
+/// A server over TCP that acts by `script` and tells, for each request, on which of its connections
+/// it came and whether it had an OPT record.
+fn scripted(script: fn(&Request<'_>, usize) -> Then) -> (SocketAddr, Receiver<(usize, bool)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (told, requests): (Sender<(usize, bool)>, _) = channel();
+    // Ends with the test's process.
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let (mut stream, told) = (stream.expect("a connection"), told.clone());
+            std::thread::spawn(move || {
+                let mut prefix = [0; 2];
+                while stream.read_exact(&mut prefix).is_ok() {
+                    let mut octets = vec![0; usize::from(u16::from_be_bytes(prefix))];
+                    stream.read_exact(&mut octets).expect("a request");
+                    let request = read_request(&octets).expect("a request");
+                    let then = script(&request, number);
+                    let _ = told.send((number, request.edns.is_some()));
+                    stream.write_all(&reply(&request, &then)).expect("written");
+                    if !matches!(then, Then::Answer) {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (address, requests)
+}
+
+fn reply(request: &Request<'_>, then: &Then) -> Vec<u8> {
+    let apex = Name::parse("example.").expect("a name");
+    let mut out = vec![0; 1024];
+    let mut writer = Writer::reply(&mut out[2..], 1022, &request.header, request.question);
+    writer.set_authoritative();
+    match then {
+        Then::Refuse(rcode) => writer.set_rcode(*rcode),
+        Then::Answer | Then::AnswerAndClose => {
+            let rdata = [&[0, 0][..], &[0; 3], &[7], &[0; 16]].concat();
+            let soa = RecordRef { owner: apex.as_ref(), rtype: RecordType::SOA, ttl: 1, rdata: &rdata };
+            writer.record(Section::Answer, soa).expect("it fits");
+        }
+    }
+    let length = writer.finish();
+    out[..2].copy_from_slice(&(length as u16).to_be_bytes());
+    out.truncate(2 + length);
+    out
+}
+
+fn poll(upstream: &Upstream, ended: &Receiver<Reported>, to: SocketAddr) -> Result<Answer, TransferError> {
+    upstream.ask(ZoneId(1), Attempt(1), to, ask(AskKind::Soa, Transport::Tcp));
+    ended.recv().expect("an end").2
+}
+
+#[test]
+fn e12_requests_to_one_server_go_over_one_connection() {
+    let (address, requests) = scripted(|_, _| Then::Answer);
+    let (upstream, ended) = upstream();
+    for _ in 0..5 {
+        let result = poll(&upstream, &ended, address);
+        assert!(matches!(result, Ok(Answer::Soa { serial: Serial(7), .. })), "{result:?}");
+    }
+    assert_eq!(requests.iter().take(5).collect::<Vec<_>>(), [(0, true); 5]);
+    upstream.stop();
+}
+
+#[test]
+fn e12_a_kept_connection_that_was_closed_is_no_failure() {
+    let (address, requests) = scripted(|_, _| Then::AnswerAndClose);
+    let (upstream, ended) = upstream();
+    for number in 0..5 {
+        let result = poll(&upstream, &ended, address);
+        assert!(matches!(result, Ok(Answer::Soa { .. })), "{result:?}");
+        assert_eq!(requests.recv().expect("a request").0, number);
+    }
+    upstream.stop();
+}
+
+#[test]
+fn what_a_server_does_not_understand_is_asked_again_without_edns() {
+    let script = |request: &Request<'_>, _| match request.edns {
+        Some(_) => Then::Refuse(ResponseCode::FormErr),
+        None => Then::Answer,
+    };
+    let (address, requests) = scripted(script);
+    let (upstream, ended) = upstream();
+    let result = poll(&upstream, &ended, address);
+    assert!(matches!(result, Ok(Answer::Soa { .. })), "{result:?}");
+    assert_eq!(requests.iter().take(2).collect::<Vec<_>>(), [(0, true), (1, false)]);
+    // Another refusal is no question of EDNS: it is not asked twice.
+    let (address, requests) = scripted(|_, _| Then::Refuse(ResponseCode::Refused));
+    let result = poll(&upstream, &ended, address);
+    assert_eq!(result.expect_err("refused"), TransferError::Rcode(ResponseCode::Refused));
+    upstream.stop();
+    assert_eq!(requests.iter().take(1).collect::<Vec<_>>(), [(0, true)]);
+    assert!(requests.try_recv().is_err());
 }
