@@ -4,6 +4,7 @@
 //! and out, EDNS and TSIG. Everything that a stranger can send us is taken apart in this room and
 //! nowhere else; past it only valid values travel.
 
+pub(crate) mod case;
 pub mod edns;
 pub mod message;
 pub mod name;

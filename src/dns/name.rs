@@ -12,6 +12,8 @@ use std::hash::{Hash, Hasher};
 
 use smallvec::SmallVec;
 
+use super::case;
+
 /// The longest name on the wire, with its final zero (RFC 1035 §2.3.4).
 pub const NAME_OCTETS_MAX: usize = 255;
 /// The longest label (RFC 1035 §2.3.4).
@@ -164,7 +166,7 @@ impl<'a> NameRef<'a> {
     /// equal, `None` if this name is not at or below `ancestor`.
     pub fn prefix_above(self, ancestor: NameRef<'_>) -> Option<&'a [u8]> {
         let split = self.0.len().checked_sub(ancestor.0.len())?;
-        if !self.0[split..].eq_ignore_ascii_case(ancestor.0) {
+        if !case::same(&self.0[split..], ancestor.0) {
             return None;
         }
         // The tail must begin at a label, not inside one.
@@ -306,7 +308,7 @@ impl<'a> Iterator for Labels<'a> {
 
 impl PartialEq for NameRef<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(other.0)
+        case::same(self.0, other.0)
     }
 }
 

@@ -5,8 +5,6 @@
 //! depth: a lookup is the depths at which the zone has cuts or DNAMEs, the exact name, and a binary
 //! search on depth. What an answer is made of these is decided in `answer/`.
 
-use std::hint::black_box;
-
 use super::node::Node;
 use super::page::{CUT, DNAME, Entry, Page, WILDCARD, hash, tag};
 use super::version::{Version, count_labels};
@@ -64,9 +62,18 @@ impl Pass {
 struct Probe<'v> {
     depth: u8,
     hash: u64,
-    page: Option<Page<'v>>,
-    /// No entry before this one has the tag.
-    from: usize,
+    reached: Reached<'v>,
+}
+
+/// What a probe has reached.
+#[derive(Clone, Copy)]
+enum Reached<'v> {
+    Nothing,
+    Page(Page<'v>),
+    /// The first entry with the tag, and its index; whether it is that of the name is not known.
+    Entry(Page<'v>, usize, Entry<'v>),
+    /// The page has no entry with the tag.
+    Absence,
 }
 
 impl Version {
@@ -86,7 +93,7 @@ impl Version {
         let cuts = self.cut_depths & mask(depth) & !1;
         let first = if cuts == 0 { depth } else { cuts.trailing_zeros() as u8 };
         let hash = hash(&self.key, suffix(labels, depth - first));
-        let first = Probe { depth: first, hash, page: None, from: 0 };
+        let first = Probe { depth: first, hash, reached: Reached::Nothing };
         Prepared { version: self, labels, depth, outside: below.is_none(), first }
     }
 
@@ -101,17 +108,21 @@ impl<'v> Prepared<'v, '_> {
     /// many lookups at once, which a longer one would not.
     pub fn touch(&mut self, pass: Pass) {
         let first = &mut self.first;
-        match (pass, first.page) {
-            (Pass::Tree, _) => first.page = Some(self.version.page_of(first.hash)),
-            (Pass::Page, Some(page)) => page.touch(),
-            (Pass::Tags, Some(page)) => {
-                first.from = page.next_with(tag(first.hash), 0).unwrap_or(page.len());
+        match (pass, first.reached) {
+            (Pass::Tree, _) => first.reached = Reached::Page(self.version.page_of(first.hash)),
+            (Pass::Page, Reached::Page(page)) => page.touch(),
+            (Pass::Tags, Reached::Page(page)) => {
+                let at = page.next_with(tag(first.hash), 0);
+                first.reached = at.map_or(Reached::Absence, |at| Reached::Entry(page, at, page.entry(at)));
             }
-            (Pass::Entry, Some(page)) if first.from < page.len() => {
-                black_box(page.entry(first.from).0.first().copied());
-            }
+            (Pass::Entry, Reached::Entry(_, _, entry)) => entry.touch(),
             (Pass::Page | Pass::Tags | Pass::Entry, _) => {}
         }
+    }
+
+    /// The version in which it looks.
+    pub fn version(&self) -> &'v Version {
+        self.version
     }
 
     /// The third step: what [`Version::find`] says.
@@ -166,8 +177,14 @@ impl<'v> Prepared<'v, '_> {
         if at != self.first.depth {
             return self.version.entry(labels);
         }
-        let page = self.first.page.unwrap_or_else(|| self.version.page_of(self.first.hash));
-        page.find(tag(self.first.hash), labels, self.first.from)
+        let tag = tag(self.first.hash);
+        match self.first.reached {
+            Reached::Nothing => self.version.page_of(self.first.hash).find(tag, labels, 0),
+            Reached::Page(page) => page.find(tag, labels, 0),
+            Reached::Entry(_, _, entry) if entry.is_named(labels) => Some(entry),
+            Reached::Entry(page, at, _) => page.find(tag, labels, at + 1),
+            Reached::Absence => None,
+        }
     }
 
     fn wildcard_below(&self, encloser: Entry<'v>) -> Option<Node<'v>> {

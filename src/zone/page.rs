@@ -15,14 +15,13 @@
 //! the end, so that what a lookup touches stays together. `draft` writes pages; they never come from
 //! outside, so a page that does not parse is our own bug.
 
-use std::hash::Hasher;
 use std::hint::black_box;
 
 use siphasher::sip::SipHasher13;
 
 use super::digest::{Digest, DigestKey};
 use crate::dns::name::NAME_OCTETS_MAX;
-use crate::dns::{NameRef, RecordType};
+use crate::dns::{NameRef, RecordType, case};
 
 /// Octets before the tags.
 pub(super) const HEADER: usize = 4;
@@ -32,6 +31,11 @@ pub(super) const SUM: usize = 16;
 /// Flag of a page: it may have an RRset whose TTLs a zone file would not be left with, so its sum
 /// says nothing about what a file of the same records would give.
 pub(super) const UNEVEN: u8 = 1;
+
+/// One in each of the four lanes of a word.
+const LANES: u64 = 0x0001_0001_0001_0001;
+/// All bits of each lane but the top one.
+const LANES_LOW: u64 = 0x7fff_7fff_7fff_7fff;
 
 /// Octets that memory hands over at once.
 const CACHE_LINE: usize = 64;
@@ -52,21 +56,14 @@ pub(super) const OWN_OWNER: u8 = 2;
 /// registrants from choosing names that meet in one page.
 #[inline]
 pub(super) fn hash(key: &DigestKey, labels: &[u8]) -> u64 {
-    let mut hasher = SipHasher13::new_with_key(&key.0);
-    // Length octets are at most 63, below every ASCII letter.
-    let mut short = [0; 48];
-    if let Some(lower) = short.get_mut(..labels.len()) {
-        lower.copy_from_slice(labels);
-        lower.make_ascii_lowercase();
-        hasher.write(lower);
-    } else {
-        let mut long = [0; NAME_OCTETS_MAX];
-        let lower = &mut long[..labels.len()];
-        lower.copy_from_slice(labels);
-        lower.make_ascii_lowercase();
-        hasher.write(lower);
+    let hasher = SipHasher13::new_with_key(&key.0);
+    // Length octets are at most 63, below every ASCII letter. Most names need little room, and
+    // clearing that for the longest would cost more than hashing them.
+    let mut room = [0; 48];
+    if labels.len() <= room.len() {
+        return hasher.hash(case::write_lower(labels, &mut room));
     }
-    hasher.finish()
+    hasher.hash(case::write_lower(labels, &mut [0; NAME_OCTETS_MAX]))
 }
 
 /// The part of a hash that stands in a page.
@@ -132,7 +129,7 @@ impl<'v> Page<'v> {
     pub(super) fn find(self, tag: u16, labels: &[u8], mut from: usize) -> Option<Entry<'v>> {
         while let Some(at) = self.next_with(tag, from) {
             let entry = self.entry(at);
-            if entry.labels().eq_ignore_ascii_case(labels) {
+            if entry.is_named(labels) {
                 return Some(entry);
             }
             from = at + 1;
@@ -143,31 +140,22 @@ impl<'v> Page<'v> {
     /// The first entry at `from` or later with this tag.
     #[inline]
     pub(super) fn next_with(self, tag: u16, from: usize) -> Option<usize> {
-        let (octets, _) = self.0[HEADER..].as_chunks::<2>();
-        let mut at = from;
-        // In a batch the place was found before.
-        if at < self.len() && octets[at] == tag.to_le_bytes() {
-            return Some(at);
-        }
-        // Sixteen at a time, in a form that compiles to vector compares. Past the last tag the
-        // octets mean something else; what matches there is no entry.
-        while let Some(lane) = octets.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
-            if at >= self.len() {
-                return None;
-            }
-            let mut hits = [0; 16];
-            for (hit, mine) in hits.iter_mut().zip(lane) {
-                *hit = u8::from(u16::from_le_bytes(*mine) == tag);
-            }
-            let hits = u128::from_le_bytes(hits);
-            if hits != 0 {
-                let hit = at + hits.trailing_zeros() as usize / 8;
+        // Four tags a word. With an offset and at least four octets of entry for each tag, a word that
+        // begins with a tag is whole; past the last tag it means something else.
+        let (words, _) = self.0[HEADER..].as_chunks::<8>();
+        let wanted = u64::from(tag) * LANES;
+        let mut lanes = u64::MAX << (16 * (from % 4));
+        for (at, word) in (0..self.len()).step_by(4).zip(words).skip(from / 4) {
+            let differing = u64::from_le_bytes(*word) ^ wanted;
+            // The top bit of each lane in which nothing differs; no lane carries into the next.
+            let same = !(((differing & LANES_LOW) + LANES_LOW) | differing | LANES_LOW) & lanes;
+            if same != 0 {
+                let hit = at + same.trailing_zeros() as usize / 16;
                 return (hit < self.len()).then_some(hit);
             }
-            at += 16;
+            lanes = u64::MAX;
         }
-        let left = self.tags().get(at..)?;
-        left.iter().position(|mine| *mine == tag.to_le_bytes()).map(|more| at + more)
+        None
     }
 
     /// Asks memory for the tags and offsets.
@@ -190,6 +178,17 @@ impl<'v> Entry<'v> {
     #[inline]
     pub(super) fn labels(self) -> &'v [u8] {
         &self.0[1..1 + usize::from(self.0[0])]
+    }
+
+    /// Whether these are its labels, in any case.
+    #[inline]
+    pub(super) fn is_named(self, labels: &[u8]) -> bool {
+        case::same(self.labels(), labels)
+    }
+
+    /// Asks memory for the start of it.
+    pub(super) fn touch(self) {
+        black_box(self.0.first().copied());
     }
 
     /// [`CUT`], [`DNAME`], [`WILDCARD`].

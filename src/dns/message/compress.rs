@@ -6,6 +6,7 @@
 //! taken away first, so clearing an entry breaks no other's chain.
 
 use super::Compression;
+use crate::dns::case;
 
 /// Slots of the table; when a name finds no free one near its place, it is just not a target.
 const SLOTS: usize = 256;
@@ -79,7 +80,7 @@ fn stands_at(message: &[u8], offset: usize, rest: u16, label: &[u8], compression
     }
     let found = &message[offset + 1..after];
     let same = match compression {
-        Compression::IgnoreCase => found.eq_ignore_ascii_case(label),
+        Compression::IgnoreCase => case::same(found, label),
         Compression::ExactCase => found == label,
     };
     same && usize::from(rest)
@@ -92,14 +93,5 @@ fn stands_at(message: &[u8], offset: usize, rest: u16, label: &[u8], compression
 
 /// The first slot to try. Letters of either case give the same.
 fn hash(rest: u16, label: &[u8]) -> usize {
-    const FOLD: u64 = 0x2020_2020_2020_2020;
-    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut state = u64::from(rest) << 8 | label.len() as u64;
-    for chunk in label.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        state = (state ^ (u64::from_le_bytes(word) | FOLD)).wrapping_mul(SPREAD);
-        state ^= state >> 32;
-    }
-    (state >> 7) as usize % SLOTS
+    ((case::digest(label) >> 48) as usize ^ usize::from(rest)) % SLOTS
 }

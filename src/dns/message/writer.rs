@@ -12,7 +12,7 @@ use crate::dns::name::LABELS_MAX;
 use crate::dns::rdata::{self, Piece};
 use crate::dns::record::RecordRef;
 use crate::dns::rtype::{Class, RecordType};
-use crate::dns::{NameRef, OpCode, ResponseCode};
+use crate::dns::{NameRef, OpCode, ResponseCode, case};
 use crate::limits;
 
 /// It does not fit; the message is as it was before.
@@ -270,14 +270,13 @@ impl<'b> Writer<'b> {
 
     fn put_record(&mut self, class: Class, record: RecordRef<'_>) -> Result<(), Full> {
         self.put_owner(record.owner)?;
-        self.put_u16(record.rtype.0)?;
-        self.put_u16(class.0)?;
-        self.put(&record.ttl.to_be_bytes())?;
-        let length_at = self.at;
-        self.put_u16(0)?;
+        let ([t0, t1], [c0, c1]) = (record.rtype.0.to_be_bytes(), class.0.to_be_bytes());
+        let [l0, l1, l2, l3] = record.ttl.to_be_bytes();
+        self.put(&[t0, t1, c0, c1, l0, l1, l2, l3, 0, 0])?;
+        let rdata_at = self.at;
         self.put_rdata(record.rtype, record.rdata)?;
-        let length = u16::try_from(self.at - length_at - 2).map_err(|_| Full)?;
-        self.buffer[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+        let length = u16::try_from(self.at - rdata_at).map_err(|_| Full)?;
+        self.buffer[rdata_at - 2..rdata_at].copy_from_slice(&length.to_be_bytes());
         Ok(())
     }
 
@@ -315,9 +314,9 @@ impl<'b> Writer<'b> {
             self.note_question();
         }
         let wire = name.wire();
-        let (starts, count) = label_starts(wire);
+        let mut starts = [0; LABELS_MAX];
+        let mut left = label_starts(wire, &mut starts);
         let mut known = ROOT;
-        let mut left = count;
         while left > 0 {
             let label = label_at(wire, usize::from(starts[left - 1]));
             match self.suffixes.find(self.buffer, known, label, self.compression) {
@@ -337,55 +336,48 @@ impl<'b> Writer<'b> {
         } else {
             self.put_pointer(known)?
         }
-        self.note(wire, starts[..left].get(skipped..).unwrap_or_default(), begin, known);
+        let fresh_starts = starts[..left].get(skipped..).unwrap_or_default();
+        note(&mut self.suffixes, wire, fresh_starts, begin, known);
         Ok(())
-    }
-
-    /// Notes the suffixes of a name whose labels begin at `starts` and that was written at `begin`,
-    /// the rest of it standing at `rest`.
-    fn note(&mut self, wire: &[u8], starts: &[u8], begin: usize, mut rest: u16) {
-        for &start in starts.iter().rev() {
-            let offset = begin + usize::from(start);
-            if offset >= OFFSETS_END {
-                // The labels in front of this one may be low enough, but have nothing to lead on to.
-                return;
-            }
-            if !self.suffixes.insert(rest, label_at(wire, usize::from(start)), offset as u16) {
-                return;
-            }
-            rest = offset as u16;
-        }
     }
 
     fn note_question(&mut self) {
         self.is_question_noted = true;
-        let mut wire = [0; 256];
-        let end = self.at.min(HEADER_OCTETS + wire.len());
-        wire[..end - HEADER_OCTETS].copy_from_slice(&self.buffer[HEADER_OCTETS..end]);
-        let (starts, count) = label_starts(&wire);
-        self.note(&wire, &starts[..count], HEADER_OCTETS, ROOT);
+        let wire = &self.buffer[HEADER_OCTETS..self.at];
+        let mut starts = [0; LABELS_MAX];
+        let count = label_starts(wire, &mut starts);
+        note(&mut self.suffixes, wire, &starts[..count], HEADER_OCTETS, ROOT);
     }
 
     /// Whether `name` stands at `offset`, compared as the compression mode says.
     fn stands_at(&self, offset: u16, name: NameRef<'_>) -> bool {
         let mut at = usize::from(offset);
+        // Without a pointer in between, as the question's name always stands, the whole is compared
+        // at once: length octets are no letters.
+        let whole = self.buffer.get(at..at + name.wire_len()).filter(|_| at + name.wire_len() <= self.at);
+        if whole.is_some_and(|whole| self.is_same(whole, name.wire())) {
+            return true;
+        }
         for label in name.labels() {
             while let high @ 0xc0.. = self.buffer[at] {
                 at = usize::from(high & 0x3f) << 8 | usize::from(self.buffer[at + 1]);
             }
             let length = usize::from(self.buffer[at]);
             let found = &self.buffer[at + 1..at + 1 + length];
-            let same = match self.compression {
-                Compression::IgnoreCase => found.eq_ignore_ascii_case(label),
-                Compression::ExactCase => found == label,
-            };
-            if !same {
+            if !self.is_same(found, label) {
                 return false;
             }
             at += 1 + length;
         }
         // A pointer here leads to a name that is not the root.
         self.buffer[at] == 0
+    }
+
+    fn is_same(&self, a: &[u8], b: &[u8]) -> bool {
+        match self.compression {
+            Compression::IgnoreCase => case::same(a, b),
+            Compression::ExactCase => a == b,
+        }
     }
 
     fn put_pointer(&mut self, offset: u16) -> Result<(), Full> {
@@ -396,6 +388,7 @@ impl<'b> Writer<'b> {
         self.put(&number.to_be_bytes())
     }
 
+    #[inline]
     fn put(&mut self, octets: &[u8]) -> Result<(), Full> {
         if octets.len() > self.room() {
             return Err(Full);
@@ -407,9 +400,25 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// Where the labels of an uncompressed name begin, and how many they are.
-fn label_starts(wire: &[u8]) -> ([u8; LABELS_MAX], usize) {
-    let mut starts = [0; LABELS_MAX];
+/// Notes the suffixes of a name whose labels begin at `starts` and that was written at `begin`, the
+/// rest of it standing at `rest`.
+fn note(suffixes: &mut Suffixes, wire: &[u8], starts: &[u8], begin: usize, mut rest: u16) {
+    for &start in starts.iter().rev() {
+        let offset = begin + usize::from(start);
+        if offset >= OFFSETS_END {
+            // The labels in front of this one may be low enough, but have nothing to lead on to.
+            return;
+        }
+        if !suffixes.insert(rest, label_at(wire, usize::from(start)), offset as u16) {
+            return;
+        }
+        rest = offset as u16;
+    }
+}
+
+/// Writes where the labels of the uncompressed name at the start of `wire` begin; says how many
+/// there are.
+fn label_starts(wire: &[u8], starts: &mut [u8; LABELS_MAX]) -> usize {
     let mut at = 0;
     let mut count = 0;
     while wire[at] != 0 {
@@ -417,7 +426,7 @@ fn label_starts(wire: &[u8]) -> ([u8; LABELS_MAX], usize) {
         count += 1;
         at += 1 + usize::from(wire[at]);
     }
-    (starts, count)
+    count
 }
 
 /// The label that begins at `start`, without its length octet.
