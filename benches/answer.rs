@@ -126,9 +126,9 @@ fn run(world: &World, requests: &[Vec<u8>]) -> (f64, usize) {
                 for pass in Pass::ALL {
                     ahead.iter_mut().for_each(|ahead| ahead.touch(pass));
                 }
-                for request in batch {
+                for ahead in ahead {
                     let outcome =
-                        serve(request, from, Transport::Udp, NOW, world, &mut worker, &mut out, &mut Silent);
+                        serve(ahead, from, Transport::Udp, NOW, world, &mut worker, &mut out, &mut Silent);
                     if let Outcome::Reply(length) = black_box(outcome) {
                         octets = length;
                     }

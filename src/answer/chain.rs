@@ -103,7 +103,10 @@ impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
             self.trace.step(|| Step(format!("{target} is in no zone that is served to this client")));
             return Ok(());
         };
-        self.resolve(version, &Trail { name: target, through, before: Some(trail), steps: trail.steps + 1 })
+        self.resolve(
+            version.prepare(target),
+            &Trail { name: target, through, before: Some(trail), steps: trail.steps + 1 },
+        )
     }
 }
 

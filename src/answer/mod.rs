@@ -21,7 +21,7 @@ use chain::Trail;
 use crate::dns::message::{Full, Section, Writer};
 use crate::dns::{NameRef, RecordRef, RecordType, ResponseCode};
 use crate::trace::{Step, Trace};
-use crate::zone::{Found, Node, Rrset, Version};
+use crate::zone::{Found, Node, Prepared, Rrset, Version};
 
 /// The zones that may be shown to whoever asks.
 pub trait Served {
@@ -62,18 +62,18 @@ pub enum AnyAnswer {
     All,
 }
 
-/// Answers `query` from `version`, which must be of a zone that QNAME is in; `served` is asked for
-/// other zones when a chain or additional data leads there. Writes the three sections, AA and TC
-/// and returns the rcode, which belongs to the last name of a chain (RFC 6604 §3).
+/// Answers `query`. `lookup` is that of QNAME in a zone that it is in; `served` is asked for other
+/// zones when a chain or additional data leads there. Writes the three sections, AA and TC and
+/// returns the rcode, which belongs to the last name of a chain (RFC 6604 §3).
 pub fn answer<S: Served, T: Trace>(
     served: &S,
-    version: &Version,
+    lookup: Prepared<'_, '_>,
     query: Query<'_>,
     writer: &mut Writer<'_>,
     trace: &mut T,
 ) -> ResponseCode {
     let mut answering = Answering { served, query, writer, trace, rcode: ResponseCode::NoError };
-    if let Err(Full) = answering.resolve(version, &Trail::start(query.name)) {
+    if let Err(Full) = answering.resolve(lookup, &Trail::start(query.name)) {
         answering.trace.step(|| Step("a needed RRset does not fit: TC".to_owned()));
         answering.writer.set_truncated();
     }
@@ -91,9 +91,9 @@ struct Answering<'r, 'b, 'q, S, T> {
 
 impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
     /// One name of the chain: RFC 1034 §4.3.2 step 3. `Err` when a needed RRset does not fit.
-    fn resolve(&mut self, version: &Version, trail: &Trail<'_>) -> Result<(), Full> {
-        let name = trail.name;
-        let found = version.find(name);
+    fn resolve(&mut self, lookup: Prepared<'_, '_>, trail: &Trail<'_>) -> Result<(), Full> {
+        let (version, name) = (lookup.version(), trail.name);
+        let found = lookup.find();
         self.trace.step(|| narrate(version, name, &found));
         match found {
             // §4.3.2 3b: DS belongs to the parent's side of the cut (RFC 4035 §3.1.4.1).
@@ -166,13 +166,14 @@ impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
 
     /// The SOA of a negative answer, with the TTL for which to believe it (RFC 2308 §3).
     fn deny(&mut self, version: &Version) -> Result<(), Full> {
-        let apex = version.apex_node();
-        let soa = version.soa();
+        let (owner, soa) = (version.apex(), version.soa());
         let minimum = soa.rdata.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
-        let Some(rrset) = apex.rrset(RecordType::SOA) else { return Ok(()) };
-        let ttl = rrset.ttl().min(minimum);
-        self.put(Section::Authority, version.apex(), &rrset, ttl)?;
-        self.put_rrsigs(Section::Authority, version.apex(), &apex, RecordType::SOA, ttl)
+        let ttl = ttl_of(soa.ttl).min(minimum);
+        self.writer.record(Section::Authority, RecordRef { owner, ttl, ..soa })?;
+        if self.query.signatures == Signatures::Unwanted {
+            return Ok(());
+        }
+        self.put_rrsigs(Section::Authority, owner, &version.apex_node(), RecordType::SOA, ttl)
     }
 
     /// An RRset under `owner`, whole or not at all, with its RRSIGs if they are wanted: those are as

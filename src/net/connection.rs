@@ -152,7 +152,16 @@ impl Connection {
         let (state, out) = &mut *self.shared.desk_state.borrow_mut();
         let desk = &*self.shared.desk;
         let attempt = catch_unwind(AssertUnwindSafe(|| {
-            serve(octets, self.peer, Transport::Tcp, desk.now(), &desk.world(), state, out, &mut Silent)
+            serve(
+                octets.into(),
+                self.peer,
+                Transport::Tcp,
+                desk.now(),
+                &desk.world(),
+                state,
+                out,
+                &mut Silent,
+            )
         }));
         report(desk, state);
         let reply = match attempt {

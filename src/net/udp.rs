@@ -79,11 +79,11 @@ impl Turns {
         let now = self.desk.now();
         let world = self.desk.world();
         self.departures.clear();
-        self.look_ahead(&world, now);
-        for index in 0..self.arrivals.len() {
+        let ahead = look_ahead_of(&self.arrivals, &world, now);
+        for (index, ahead) in ahead.into_iter().enumerate().take(self.arrivals.len()) {
             let Some(datagram) = self.arrivals.datagram(index) else { continue };
             let Some(room) = self.departures.room() else { break };
-            let asked = Asked { datagram, now, world: &world, desk: &*self.desk };
+            let asked = Asked { datagram, ahead, now, world: &world, desk: &*self.desk };
             if let Some(length) = asked.answer(&mut self.state, room) {
                 self.departures.push(length, datagram.peer, datagram.local);
             }
@@ -91,20 +91,6 @@ impl Turns {
         drop(world);
         self.send();
         report(&*self.desk, &mut self.state);
-    }
-
-    /// Lets the memory reads of the whole batch overlap; one query alone gains nothing by it.
-    fn look_ahead(&self, world: &World, now: Now) {
-        if self.arrivals.len() < 2 {
-            return;
-        }
-        let mut ahead: [Ahead<'_, '_>; BATCH] = std::array::from_fn(|index| {
-            let octets = self.arrivals.datagram(index).map_or(&[][..], |datagram| datagram.octets);
-            look_ahead(octets, world, now.tick)
-        });
-        for pass in Pass::ALL {
-            ahead.iter_mut().take(self.arrivals.len()).for_each(|lookup| lookup.touch(pass));
-        }
     }
 
     fn send(&mut self) {
@@ -131,6 +117,19 @@ impl Turns {
         let short = octets.get_mut(..*length).and_then(shorten);
         short.map(|short| *length = short).is_some()
     }
+}
+
+/// Lets the memory reads of the whole batch overlap.
+fn look_ahead_of<'a>(arrivals: &'a Batch, world: &'a World, now: Now) -> [Ahead<'a, 'a>; BATCH] {
+    let mut ahead = [Ahead::from(&[][..]); BATCH];
+    for (index, ahead) in ahead.iter_mut().enumerate().take(arrivals.len()) {
+        let octets = arrivals.datagram(index).map_or(&[][..], |datagram| datagram.octets);
+        *ahead = look_ahead(octets, world, now.tick);
+    }
+    for pass in Pass::ALL {
+        ahead.iter_mut().take(arrivals.len()).for_each(|lookup| lookup.touch(pass));
+    }
+    ahead
 }
 
 /// Leaves header and question of a reply, with TC, and says how long that is; `None` if there is
@@ -161,6 +160,7 @@ const TYPE_AND_CLASS_OCTETS: usize = 4;
 /// One datagram and what it is answered from.
 struct Asked<'a> {
     datagram: Datagram<'a>,
+    ahead: Ahead<'a, 'a>,
     now: Now,
     world: &'a World,
     desk: &'a dyn Desk,
@@ -170,7 +170,7 @@ impl Asked<'_> {
     fn answer(&self, state: &mut WorkerState, room: &mut [u8]) -> Option<usize> {
         let Datagram { octets, peer, local: _ } = self.datagram;
         let attempt = catch_unwind(AssertUnwindSafe(|| {
-            serve(octets, peer, Transport::Udp, self.now, self.world, state, room, &mut Silent)
+            serve(self.ahead, peer, Transport::Udp, self.now, self.world, state, room, &mut Silent)
         }));
         match attempt {
             Ok(Outcome::Reply(length)) => Some(length),

@@ -64,11 +64,11 @@ pub enum Outcome {
     Transfer(Box<TransferStart>),
 }
 
-/// Handles one message from `from`. The reply goes to `out`, which holds at least
-/// `UDP_PAYLOAD_MAX` octets, on streams 65,535.
+/// Handles one message from `from`, looked ahead for or not. The reply goes to `out`, which holds at
+/// least `UDP_PAYLOAD_MAX` octets, on streams 65,535.
 #[allow(clippy::too_many_arguments)]
 pub fn serve(
-    octets: &[u8],
+    ahead: Ahead<'_, '_>,
     from: SocketAddr,
     transport: Transport,
     now: Now,
@@ -79,7 +79,7 @@ pub fn serve(
 ) -> Outcome {
     worker.counters.count_request(transport);
     // Parse.
-    let (request, known_version) = match read_request(octets) {
+    let (request, known_version) = match read_request(ahead.octets) {
         Ok(request) => (request, true),
         Err(BadRequest::BadVers(request)) => (request, false),
         Err(bad) => return finish::malformed(bad, transport, worker, out),
@@ -89,12 +89,13 @@ pub fn serve(
         Ok(identity) => identity.unzip(),
         Err(fault) => {
             trace.step(|| Step(format!("the signature is refused: {}", fault.reason())));
-            let message = Message { request: &request, peer: stranger(from, transport), from, now, world };
+            let peer = stranger(from, transport);
+            let message = Message { request: &request, ahead, peer, from, now, world };
             return finish::untrusted(&message, &fault, worker, out);
         }
     };
     let peer = Peer { key: key.as_deref().map(Key::name), ..stranger(from, transport) };
-    let message = Message { request: &request, peer, from, now, world };
+    let message = Message { request: &request, ahead, peer, from, now, world };
     // Policy and answer.
     let mut writer = finish::begin(&message, signer.as_ref().map_or(0, Signer::record_octets), out);
     let ending = match request.header.opcode() {
@@ -114,6 +115,7 @@ pub fn serve(
 /// A request and what is known about it.
 struct Message<'a> {
     request: &'a Request<'a>,
+    ahead: Ahead<'a, 'a>,
     peer: Peer<'a>,
     from: SocketAddr,
     now: Now,

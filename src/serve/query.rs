@@ -33,7 +33,12 @@ pub(super) fn handle(
         meta if meta.is_meta() => return Ending::refused(rcode_of_meta(meta), Reason::NotSupported),
         _ => {}
     }
-    let Some(slot) = message.world.zone_for(question.name, question.qtype) else {
+    let world = message.world;
+    let slot = match message.ahead.slot {
+        Some(slot) => Some(world.side_of_cut(slot, question.name, question.qtype)),
+        None => world.zone_for(question.name, question.qtype),
+    };
+    let Some(slot) = slot else {
         trace.step(|| Step(format!("no zone here holds {}", question.name)));
         return Ending::refused(ResponseCode::Refused, Reason::NotServed);
     };
@@ -48,7 +53,10 @@ pub(super) fn handle(
         Ok(version) => version,
         Err(reason) => return Ending::refused(ResponseCode::ServFail, reason),
     };
-    let rcode = answer(message, version, ask(message, question), writer, trace);
+    // With DS the version may be that of the zone above.
+    let begun = message.ahead.lookup.filter(|lookup| std::ptr::eq(lookup.version(), version.as_ref()));
+    let lookup = begun.unwrap_or_else(|| version.prepare(question.name));
+    let rcode = answer(message, lookup, ask(message, question), writer, trace);
     let mut ending = Ending::plain(rcode);
     if question.qtype == RecordType::SOA && question.name == version.apex() {
         observe(message, slot, Asked::Soa, worker);

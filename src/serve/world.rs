@@ -66,12 +66,21 @@ impl World {
     /// The zone that answers for `name`: the longest match (RFC 1034 §4.3.2 step 2), but for DS at
     /// the apex of a zone the one above it, if that is served too (RFC 4035 §3.1.4.1).
     pub fn zone_for(&self, name: NameRef<'_>, qtype: RecordType) -> Option<&Slot> {
-        let slot = self.zones.find(name)?;
+        self.zones.find(name).map(|slot| self.side_of_cut(slot, name, qtype))
+    }
+
+    /// The same if the longest match is known.
+    pub(super) fn side_of_cut<'w>(
+        &'w self,
+        slot: &'w Slot,
+        name: NameRef<'_>,
+        qtype: RecordType,
+    ) -> &'w Slot {
         let above = match qtype {
             RecordType::DS if slot.apex.as_ref() == name => self.zones.find_above(name),
             _ => None,
         };
-        Some(above.unwrap_or(slot))
+        above.map_or(slot, AsRef::as_ref)
     }
 }
 

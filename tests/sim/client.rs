@@ -80,7 +80,7 @@ fn query(
     let length = writer.finish();
     let stranger = "198.51.100.1:4000".parse().expect("an address");
     let (world, worker) = (&running.world, &mut running.worker);
-    let outcome = serve(&request[..length], stranger, transport, now, world, worker, out, &mut Silent);
+    let outcome = serve(request[..length].into(), stranger, transport, now, world, worker, out, &mut Silent);
     worker.refused.clear();
     match outcome {
         Outcome::Reply(length) => Some(length),

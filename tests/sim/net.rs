@@ -159,7 +159,7 @@ impl Simulation {
         };
         let mut out = vec![0; MESSAGE_OCTETS_MAX];
         let outcome = serve(
-            octets,
+            octets.into(),
             address(client),
             transport,
             now,
