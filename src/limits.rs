@@ -93,6 +93,8 @@ pub const TCP_CONNECTIONS_PER_CLIENT_MAX: usize = 128;
 pub const TCP_UNSENT_OCTETS_MAX: u32 = 64 * 1024;
 /// Transfers out at the same time (d14).
 pub const TRANSFERS_OUT_MAX: usize = 128;
+/// Octets of replaced versions that transfers out may keep in memory; default of `pinned_octets_max` (r21).
+pub const PINNED_OCTETS_MAX: u64 = 1024 * 1024 * 1024;
 /// Transfers in at the same time.
 pub const TRANSFERS_IN_MAX: usize = 64;
 /// Idle connections to one peer that are kept for the next request (e12).

@@ -216,6 +216,7 @@ fn stream_limits(config: &Config) -> StreamLimits {
         idle: config.server.tcp_idle,
         connections: config.server.tcp_connections,
         per_client: config.server.tcp_connections_per_client,
+        pinned_octets: config.server.pinned_octets_max,
     }
 }
 

@@ -137,6 +137,7 @@ impl Checker<'_> {
                 clients,
                 limits::TCP_CONNECTIONS_PER_CLIENT_MAX,
             ),
+            pinned_octets_max: raw.pinned_octets_max.map_or(limits::PINNED_OCTETS_MAX, |octets| octets.0),
             udp_payload_max,
             version: self.short_text(&raw.version),
             identity: self.short_text(&raw.identity),

@@ -68,6 +68,8 @@ pub struct Server {
     pub tcp_connections: usize,
     /// Streams of one client address open at once.
     pub tcp_connections_per_client: usize,
+    /// Octets of replaced versions that transfers out may keep in memory (R21).
+    pub pinned_octets_max: u64,
     /// The largest UDP payload that is sent (RFC 9715 §3.1).
     pub udp_payload_max: u16,
     /// The answer to `version.bind`; refused if absent (RFC 4892 §2).

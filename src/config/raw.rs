@@ -41,6 +41,7 @@ pub(super) struct RawServer {
     pub tcp_idle: Option<Spanned<Seconds>>,
     pub tcp_connections: Option<Spanned<usize>>,
     pub tcp_connections_per_client: Option<Spanned<usize>>,
+    pub pinned_octets_max: Option<Octets>,
     pub udp_payload_max: Option<Spanned<u16>>,
     pub version: Option<Spanned<String>>,
     pub identity: Option<Spanned<String>>,

@@ -3,7 +3,8 @@
 //! Messages that arrive together are answered together, in order (RFC 7766 §6.2.1.1; a13). A reply
 //! and its length prefix leave in one write (§8; a14). A transfer packs its next message only when
 //! the last one is with the kernel, so a slow reader costs one message of memory; one that is
-//! slower than [`PACE_OCTETS_PER_SECOND`] is cut off (R21).
+//! slower than [`PACE_OCTETS_PER_SECOND`] is cut off, and so is one for whom too much of a version
+//! is kept that was replaced (R21).
 
 use std::cell::RefCell;
 use std::io;
@@ -18,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::pins::Pins;
 use super::planner::Planner;
 use super::{Desk, after_panic, report};
 use crate::dns::message::{Question, Writer};
@@ -45,6 +47,7 @@ pub(super) struct Shared {
     desk_state: RefCell<(WorkerState, Vec<u8>)>,
     planner: Planner,
     transfers: Arc<Semaphore>,
+    pins: Arc<Pins>,
     idle: Duration,
     stopped: watch::Receiver<bool>,
 }
@@ -56,11 +59,12 @@ impl Shared {
         state: WorkerState,
         planner: Planner,
         transfers: Arc<Semaphore>,
+        pins: Arc<Pins>,
         idle: Duration,
         stopped: watch::Receiver<bool>,
     ) -> Shared {
         let desk_state = RefCell::new((state, vec![0; MESSAGE_OCTETS_MAX]));
-        Shared { desk, desk_state, planner, transfers, idle, stopped }
+        Shared { desk, desk_state, planner, transfers, pins, idle, stopped }
     }
 }
 
@@ -203,7 +207,15 @@ impl Connection {
             return Err(io::ErrorKind::Interrupted.into());
         };
         let began = Instant::now();
-        match self.send(&mut outgoing, began).await {
+        let pin = shared.pins.take(outgoing.version().clone());
+        shared.planner.judge_pins();
+        let sent = tokio::select! {
+            biased;
+            () = pin.revoked() => Err(io::Error::other("it keeps a replaced version in memory")),
+            sent = self.send(&mut outgoing, began) => sent,
+        };
+        drop(pin);
+        match sent {
             Ok(()) => {
                 let (form, serial) = (outgoing.form(), outgoing.serial());
                 let (octets, records) = (outgoing.octets(), outgoing.records());

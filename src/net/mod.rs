@@ -9,6 +9,7 @@
 
 mod connection;
 pub mod listen;
+mod pins;
 mod planner;
 mod seats;
 pub mod sys;

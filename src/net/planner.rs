@@ -8,28 +8,44 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Desk;
+use super::pins::Pins;
 use crate::trace::Silent;
 use crate::transfer::condense::Cache;
 use crate::transfer::outgoing::{Outgoing, TransferStart, plan};
 
 /// Where transfers are planned; ends when the last handle is dropped.
 #[derive(Clone, Debug)]
-pub(super) struct Planner(mpsc::Sender<(TransferStart, oneshot::Sender<Outgoing>)>);
+pub(super) struct Planner(mpsc::Sender<Job>);
 
-/// Transfers that wait to be planned; more push back.
+#[derive(Debug)]
+enum Job {
+    Plan(Box<TransferStart>, oneshot::Sender<Outgoing>),
+    /// A transfer began: are there too many replaced versions?
+    JudgePins,
+}
+
+/// Jobs that wait; more push back.
 const WAITING_MAX: usize = 64;
 
 impl Planner {
     /// Starts the thread.
-    pub fn start(desk: Arc<dyn Desk>) -> io::Result<(Planner, JoinHandle<()>)> {
-        let (planner, mut inbox) = mpsc::channel::<(TransferStart, oneshot::Sender<Outgoing>)>(WAITING_MAX);
+    pub fn start(desk: Arc<dyn Desk>, pins: Arc<Pins>) -> io::Result<(Planner, JoinHandle<()>)> {
+        let (planner, mut inbox) = mpsc::channel(WAITING_MAX);
         let thread = std::thread::Builder::new().name("planner".into()).spawn(move || {
             let mut cache = Cache::default();
-            while let Some((start, reply)) = inbox.blocking_recv() {
-                let from = start.wants_history();
-                let history = from.map(|from| desk.history(&start.version, from)).unwrap_or_default();
-                // A client that went away meanwhile does not want it any more.
-                let _ = reply.send(plan(start, &history, &mut cache, &mut Silent));
+            while let Some(job) = inbox.blocking_recv() {
+                match job {
+                    Job::Plan(start, reply) => {
+                        let from = start.wants_history();
+                        let history = from.map(|from| desk.history(&start.version, from)).unwrap_or_default();
+                        // A client that went away meanwhile does not want it any more.
+                        let _ = reply.send(plan(*start, &history, &mut cache, &mut Silent));
+                    }
+                    Job::JudgePins => pins.judge(|apex| {
+                        let world = desk.world();
+                        world.zones.exact(apex)?.version_at(desk.now().tick).cloned()
+                    }),
+                }
             }
         })?;
         Ok((Planner(planner), thread))
@@ -41,7 +57,12 @@ impl Planner {
             return Some(plan(start, &[], &mut Cache::default(), &mut Silent));
         }
         let (reply, planned) = oneshot::channel();
-        self.0.send((start, reply)).await.ok()?;
+        self.0.send(Job::Plan(Box::new(start), reply)).await.ok()?;
         planned.await.ok()
+    }
+
+    /// Has the pins judged, soon. If there is no room the transfer that comes next does it.
+    pub fn judge_pins(&self) {
+        let _ = self.0.try_send(Job::JudgePins);
     }
 }

@@ -16,6 +16,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::Desk;
 use super::connection::{Connection, Shared};
+use super::pins::Pins;
 use super::planner::Planner;
 use super::seats::Seats;
 use crate::limits;
@@ -35,6 +36,8 @@ pub struct StreamLimits {
     pub connections: usize,
     /// Connections of one client.
     pub per_client: usize,
+    /// Octets of replaced versions that transfers may keep in memory (R21).
+    pub pinned_octets: u64,
 }
 
 /// The running runtimes.
@@ -54,7 +57,8 @@ impl Streams {
         stream_limits: StreamLimits,
     ) -> io::Result<Streams> {
         let (stop, stopped) = watch::channel(false);
-        let (planner, planning) = Planner::start(desk.clone())?;
+        let pins = Pins::new(stream_limits.pinned_octets);
+        let (planner, planning) = Planner::start(desk.clone(), pins.clone())?;
         let seats = Seats::new(stream_limits.connections, stream_limits.per_client);
         let transfers = Arc::new(Semaphore::new(limits::TRANSFERS_OUT_MAX));
         let mut streams = Streams { stop, threads: vec![planning], counters: Vec::new() };
@@ -63,11 +67,12 @@ impl Streams {
             streams.counters.push(state.counters.clone());
             let desk = desk.clone();
             let (planner, transfers, seats) = (planner.clone(), transfers.clone(), seats.clone());
+            let pins = pins.clone();
             let stopped = stopped.clone();
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
             let body = move || {
                 let shared =
-                    Shared::new(desk, state, planner, transfers, stream_limits.idle, stopped.clone());
+                    Shared::new(desk, state, planner, transfers, pins, stream_limits.idle, stopped.clone());
                 LocalSet::new().block_on(&runtime, run(listeners, Rc::new(shared), seats, stopped));
             };
             streams.threads.push(std::thread::Builder::new().name("tcp".into()).spawn(body)?);

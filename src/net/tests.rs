@@ -143,7 +143,7 @@ impl Server {
 }
 
 pub(super) const LIMITS: StreamLimits =
-    StreamLimits { idle: Duration::from_secs(600), connections: 64, per_client: 4 };
+    StreamLimits { idle: Duration::from_secs(600), connections: 64, per_client: 4, pinned_octets: 1 << 30 };
 
 /// Two UDP workers on `listen`.
 pub(super) fn start_udp(listen: &str) -> (SocketAddr, Wake, Vec<udp::Worker>) {

@@ -224,6 +224,7 @@ pub(super) fn same_process(old: &Config, new: &Config) -> Result<(), String> {
             "server.tcp_connections_per_client",
             old.server.tcp_connections_per_client != new.server.tcp_connections_per_client,
         ),
+        ("server.pinned_octets_max", old.server.pinned_octets_max != new.server.pinned_octets_max),
         ("control.socket", old.control != new.control),
         ("timers", old.timers != new.timers),
     ]

@@ -127,6 +127,11 @@ impl Outgoing {
         Ok(Some(length))
     }
 
+    /// The version that is sent.
+    pub fn version(&self) -> &Arc<Version> {
+        &self.start.version
+    }
+
     /// The form that was chosen.
     pub fn form(&self) -> Form {
         self.form

@@ -102,6 +102,15 @@ impl Version {
         self
     }
 
+    /// Octets of the pages that `other` does not share: what this version keeps in memory alone.
+    pub fn octets_apart_from(&self, other: Option<&Version>) -> u64 {
+        let octets = |page: &Arc<[u8]>| page.len() as u64;
+        match other.and_then(|other| self.tree.differing(&other.tree)) {
+            Some(indexes) => indexes.into_iter().map(|index| octets(self.tree.page(index))).sum(),
+            None => self.tree.pages().map(octets).sum(),
+        }
+    }
+
     /// Hands over every record exactly as it is stored, in page order, the SOA once among them.
     pub fn for_each(&self, mut visit: impl FnMut(RecordRef<'_>)) {
         let mut walk = Walk::default();

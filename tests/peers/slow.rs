@@ -1,15 +1,17 @@
 //! Clients that read a transfer slowly, or not at all.
 
 use crate::Test;
+use crate::bellwether::Bellwether;
 use crate::signature::Seal;
 use crate::texts::{ZONE, zone_text};
 use crate::transfer_out::{serving, transfer};
 use crate::wire::{self, AXFR, Message, Rr, SOA, Stream, TXT};
-use crate::yard::{self, Yard};
+use crate::yard::{self, KEY_NAME, Yard};
 
 /// The tests of this file.
 pub const TESTS: &[Test] = &[
     ("d10_a_slow_reader_gets_one_version_whole", &[], a_slow_reader_gets_one_version),
+    ("r21_the_oldest_readers_of_replaced_versions_are_cut_off", &[], the_oldest_readers),
     ("d14_r21_fifty_stalled_readers_hurt_nobody_and_are_cut_off", &[], fifty_stalled_readers),
 ];
 
@@ -78,4 +80,52 @@ fn fifty_stalled_readers(yard: &Yard) {
             assert!(message.answers().last().is_none_or(|last| last.rtype != SOA), "a transfer to its end");
         }
     }
+}
+
+fn the_oldest_readers(yard: &Yard) {
+    let server = Bellwether::new(yard, "primary");
+    server.write_zone(&text_with(1, "first"));
+    // Room for one replaced version of nine megabytes, not for two.
+    server.configure_more(
+        "pinned_octets_max = \"12MiB\"\n",
+        "",
+        &format!(
+            "[[zones]]\nname = \"{ZONE}\"\nrole = \"primary\"\nfile = \"example.com.zone\"\n\
+             allow_transfer = [\"key:{KEY_NAME}\"]\n"
+        ),
+    );
+    server.start();
+    server.wait(1);
+    let begin = || {
+        let mut stream = Stream::narrow(server.address);
+        let (request, _) = Seal::flock().request(Message::query(1, ZONE, AXFR));
+        stream.send(&[request.0]);
+        let first = stream.read().expect("a message");
+        (first.answers()[0].serial(), stream)
+    };
+    let (serial, mut oldest) = begin();
+    assert_eq!(serial, 1);
+    server.write_zone(&text_with(2, "second"));
+    server.wait(2);
+    let (serial, mut middle) = begin();
+    assert_eq!(serial, 2);
+    // One replaced version is held by one reader: both go on.
+    let is_cut = |line: &&str| line.contains("broke off") && line.contains("keeps a replaced version");
+    let cut_off = || server.log().lines().filter(is_cut).count();
+    server.write_zone(&text_with(3, "third"));
+    server.wait(3);
+    assert_eq!(cut_off(), 0);
+    // The next transfer finds two of them, and the older one goes.
+    let (serial, mut newest) = begin();
+    assert_eq!(serial, 3);
+    yard::poll("the oldest reader to be cut off", || (cut_off() == 1).then_some(()));
+    let ends_whole = |stream: &mut Stream| {
+        while let Some(message) = stream.read() {
+            if message.answers().last().is_some_and(|last| last.rtype == SOA) {
+                return true;
+            }
+        }
+        false
+    };
+    assert_eq!([&mut oldest, &mut middle, &mut newest].map(ends_whole), [false, true, true]);
 }
