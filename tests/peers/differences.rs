@@ -8,7 +8,7 @@ use crate::bellwether::Bellwether;
 use crate::fake::{Fake, Kind, Request, Step, Way, Zone, ask, following, notify, send};
 use crate::texts::ZONE;
 use crate::transfer_out::transfer;
-use crate::wire::{A, AA, AXFR, Message, Rr, Stream, name};
+use crate::wire::{A, AA, AXFR, Message, QR, Rr, Stream, name};
 use crate::yard::{self, Yard};
 
 /// The tests of this file.
@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("e08_r23_differences_that_do_not_fit_are_dropped_for_the_zone", &[], differences_that_do_not_fit),
     ("e09_ixfr_refused_in_any_way_falls_back_to_axfr", &[], ixfr_refused),
     ("e12_ixfr_goes_over_tcp_first", &[], ixfr_over_tcp_first),
+    ("d04_e03_one_record_a_message_is_read_as_well", &[], one_record_a_message),
     ("r14_matching_by_canonical_form_and_stored_as_received", &[], matching_by_canonical_form),
     ("r14_three_misfits_make_a_primary_axfr_only", &[], three_misfits),
 ];
@@ -110,6 +111,7 @@ const REFUSALS: &[(&str, usize, Refusal)] = &[
     ("FORMERR without a question", 2, |request| send(Message::new(request.message.id(), 0x8001))),
     ("SERVFAIL", 1, |request| send(request.reply_with(AA | 2))),
     ("an end", 2, |_| vec![Step::Close]),
+    ("a newer SOA and an end", 1, |request| vec![Step::Send(request.reply().answer(&soa(2)).0), Step::Close]),
     ("no records", 1, |request| send(request.reply())),
 ];
 
@@ -223,4 +225,37 @@ fn three_misfits(yard: &Yard) {
     assert_eq!(fake.asked(|kind| matches!(kind, Kind::Ixfr(_))).len(), 3);
     assert_eq!(fake.asked(|kind| kind == Kind::Axfr).len(), 5);
     yard::poll("a line in the log", || secondary.log().contains("only AXFR from this primary").then_some(()));
+}
+
+fn one_record_a_message(yard: &Yard) {
+    let each = |request: &Request, records: &[Rr]| -> Vec<Step> {
+        records.iter().map(|record| Step::Send(request.reply().answer(record).0)).collect()
+    };
+    let fake = Fake::new(move |request| match request.kind {
+        Kind::Axfr => each(request, &zone(1).whole()),
+        _ => zone(1).answer(request),
+    });
+    let secondary = following(yard, &[&fake], "");
+    let mut records = zone(1).whole();
+    records.pop();
+    records.sort();
+    assert_eq!(whole(&secondary), records);
+    // Two steps; questions are left out after the first message.
+    let added = Rr::a("added.example.com", [192, 0, 2, 100]);
+    let steps = [soa(3), soa(1), www(), soa(2), added.clone(), soa(2), soa(3), www(), soa(3)];
+    fake.follow(move |request| match request.kind {
+        Kind::Ixfr(1) => {
+            let bare = |record| Step::Send(Message::new(request.message.id(), QR | AA).answer(record).0);
+            let first = Step::Send(request.reply().answer(&steps[0]).0);
+            [first].into_iter().chain(steps[1..].iter().map(bare)).collect()
+        }
+        _ => zone(3).answer(request),
+    });
+    notify(secondary.address, ZONE, 3);
+    secondary.wait(3);
+    assert!(secondary.last_transfer().starts_with("ixfr"), "{}", secondary.last_transfer());
+    let mut records = Zone::new(ZONE, 3, [www(), added]).whole();
+    records.pop();
+    records.sort();
+    assert_eq!(whole(&secondary), records);
 }

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use crate::Test;
 use crate::bellwether::Bellwether;
-use crate::fake::{Fake, Gate, Kind, Request, Step, Zone, ask, following, notify, send, serial};
+use crate::fake::{Fake, Gate, Kind, Request, Step, Way, Zone, ask, following, notify, send, serial};
 use crate::texts::ZONE;
-use crate::wire::{A, AA, Message, QR, Reply, Rr, TC, name};
+use crate::wire::{A, AA, Message, QR, Reply, Rr, SOA, TC, name};
 use crate::yard::{self, Yard};
 
 /// The tests of this file.
 pub const TESTS: &[Test] = &[
     ("d11_a_transfer_cut_in_the_middle_leaves_the_old_zone", &[], a_transfer_cut_in_the_middle),
     ("d16_an_endless_transfer_is_cut", &[], an_endless_transfer),
+    ("r23_forged_answers_to_polls_move_nothing", &[], forged_answers_to_polls),
     ("d12_r23_what_is_no_transfer_of_the_zone_is_refused", &[], what_is_no_transfer),
 ];
 
@@ -225,6 +226,48 @@ const FORGERIES: &[(&str, Forgery, &str)] = &[
         },
         "cannot be parsed",
     ),
+    (
+        "another id in the second message",
+        |request, whole| {
+            let (head, tail) = whole.split_at(2);
+            let mut second = request.reply().answers(tail);
+            second.0[1] ^= 1;
+            vec![Step::Send(request.reply().answers(head).0), Step::Send(second.0)]
+        },
+        "id is not",
+    ),
+    (
+        "an error in the second message",
+        |request, whole| {
+            let (head, tail) = whole.split_at(2);
+            let second = request.reply_with(AA | 5).answers(tail);
+            vec![Step::Send(request.reply().answers(head).0), Step::Send(second.0)]
+        },
+        "Refused",
+    ),
+    (
+        "another question in the second message",
+        |request, whole| {
+            let (head, tail) = whole.split_at(2);
+            let second = Message::new(request.message.id(), QR | AA);
+            let second = second.question(&name("www.example.com"), 252, 1).answers(tail);
+            vec![Step::Send(request.reply().answers(head).0), Step::Send(second.0)]
+        },
+        "question",
+    ),
+    (
+        "a message after the last",
+        |request, whole| {
+            let mut late = whole.clone();
+            late.insert(1, Rr::a("late.example.com", [192, 0, 2, 66]));
+            let (head, tail) = late.split_at(2);
+            // The SOA in the middle ends it, and it is another one.
+            let soa = Rr::soa(ZONE, 2, [1, 1, 1]);
+            let first = request.reply().answers(head).answer(&soa);
+            vec![Step::Send(first.0), Step::Send(request.reply().answers(tail).0)]
+        },
+        "closing SOA",
+    ),
     ("an empty message", |request, _| send(request.reply()), "no records"),
 ];
 
@@ -252,6 +295,57 @@ fn what_is_no_transfer(yard: &Yard) {
         assert_old(&secondary);
     }
     // The same primary, honest again, is believed.
+    let honest = Zone::new(ZONE, 2, []);
+    fake.follow(move |request| honest.answer(request));
+    secondary.wait(2);
+}
+
+type ForgedPoll = fn(&Request, Rr) -> Message;
+
+/// Each: what it is, and how an answer to a poll is turned into it.
+const FORGED_POLLS: &[(&str, ForgedPoll)] = &[
+    ("a query", |request, soa| {
+        let mut reply = request.reply().answer(&soa);
+        reply.0[2] &= 0x7f;
+        reply
+    }),
+    ("another id", |request, soa| {
+        let mut reply = request.reply().answer(&soa);
+        reply.0[0] ^= 0x40;
+        reply
+    }),
+    ("another opcode", |request, soa| {
+        Message::new(request.message.id(), QR | AA | 5 << 11).question(&name(ZONE), SOA, 1).answer(&soa)
+    }),
+    ("another question", |request, soa| {
+        Message::new(request.message.id(), QR | AA).question(&name("example.org"), SOA, 1).answer(&soa)
+    }),
+    ("another class", |request, soa| request.reply().answer(&Rr { class: 3, ..soa })),
+    ("another owner", |request, soa| request.reply().answer(&Rr { owner: name("example.org"), ..soa })),
+    ("no authority", |request, soa| request.reply_with(0).answer(&soa)),
+    ("an error", |request, soa| request.reply_with(AA | 5).answer(&soa)),
+    ("the SOA in the wrong section", |request, soa| request.reply().authority(&soa)),
+];
+
+fn forged_answers_to_polls(yard: &Yard) {
+    let (secondary, fake) = misled(yard, "");
+    for (what, forge) in FORGED_POLLS {
+        let polled = Zone::new(ZONE, 9, [Rr::a(FORGED, [192, 0, 2, 66])]);
+        fake.follow(move |request| match request.kind {
+            // The same over TCP, which is tried when UDP brings nothing.
+            Kind::Soa => send(forge(request, polled.soa.clone())),
+            _ => polled.answer(request),
+        });
+        let over_tcp =
+            || fake.asked(|kind| kind == Kind::Soa).iter().filter(|asked| asked.way != Way::Udp).count();
+        let before = over_tcp();
+        // An older hint is a reason to poll.
+        notify(secondary.address, ZONE, 0);
+        yard::poll(&format!("{what} over TCP"), || (over_tcp() > before).then_some(()));
+        assert_old(&secondary);
+    }
+    // Nothing of all that was believed: the first transfer was the only one.
+    assert_eq!(fake.asked(|kind| matches!(kind, Kind::Axfr | Kind::Ixfr(_))).len(), 1);
     let honest = Zone::new(ZONE, 2, []);
     fake.follow(move |request| honest.answer(request));
     secondary.wait(2);
