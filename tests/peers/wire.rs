@@ -343,9 +343,17 @@ pub fn over_udp(server: SocketAddr, message: &[u8]) -> Option<Reply> {
     socket.set_read_timeout(Some(ANSWER_WAIT)).expect("a time-out");
     socket.send_to(message, server).expect("sent");
     let mut octets = vec![0; 65_535];
-    let (length, _) = socket.recv_from(&mut octets).ok()?;
-    octets.truncate(length);
-    Some(Reply(octets))
+    loop {
+        match socket.recv_from(&mut octets) {
+            Ok((length, _)) => {
+                octets.truncate(length);
+                return Some(Reply(octets));
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return None,
+            // A machine that was paused interrupts whoever waits with a time-out.
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}"),
+        }
+    }
 }
 
 /// A TCP connection that reads only when it is told to.
