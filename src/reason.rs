@@ -122,6 +122,10 @@ reasons! {
     PeerLame = "T25" None, "peer not authoritative";
     /// A serial below the one that was published is taken: the zone expired, or the operator lets it.
     SerialBack = "T26" None, "a lower serial is taken";
+    /// No secondary answers, so nobody can say which serials were published before the state was lost.
+    FlockSilent = "T27" None, "no secondary answers";
+    /// A secondary has a serial that this server, which lost its state, does not remember.
+    FlockAhead = "T28" None, "a secondary is ahead";
     /// The peer does not know the key or will not take it.
     KeyUnknown = "K01" Some(18), "key unknown";
     /// The signature does not match.

@@ -45,22 +45,24 @@ pub fn from_file(
     // Newer than what is live only if the end of its chain was lost (R01).
     let published = floor.map_or(live.serial(), |floor| live.serial().newest(floor));
     let behind = published != live.serial();
+    // What was published since is lost, and nobody can tell what its serials stood for: move on, but
+    // for a signed zone, which has no other serial to offer.
+    let choose = || match policy {
+        SerialPolicy::Keep if behind && file == published => Ok(Chosen { serial: file, ours: false }),
+        policy => serial::choose(policy, file, published, wall),
+    };
     let Some(delta) = zone::diff(live, &at_live) else {
-        if behind && file == published {
-            return Ok(changed(live, zone::reserial(live, file), false));
-        }
-        if !file.is_newer_than(published) {
+        if !behind && !file.is_newer_than(published) {
             return Ok(Intake::Unchanged);
         }
-        // Only the serial moved (E13).
-        return Ok(changed(live, zone::reserial(live, file), false));
+        // Only the serial moves (E13): because the file says so, or past what was lost.
+        let moved = Chosen { serial: file, ours: false };
+        let Chosen { serial, ours } = if file.is_newer_than(published) { moved } else { choose()? };
+        return Ok(changed(live, zone::reserial(live, serial), ours));
     };
     // The live version with the difference shares all other pages, in memory and in the next diff.
     let after = zone::apply(live, &delta).unwrap_or(at_live);
-    let Chosen { serial, ours } = match policy {
-        SerialPolicy::Keep if behind && file == published => Chosen { serial: file, ours: false },
-        policy => serial::choose(policy, file, published, wall)?,
-    };
+    let Chosen { serial, ours } = choose()?;
     Ok(changed(live, zone::reserial(&after, serial), ours))
 }
 

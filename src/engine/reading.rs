@@ -46,7 +46,8 @@ pub fn read_file(
         return Err(FileFault { reason: Reason::FileHeld, text, files });
     }
     let in_file = loaded.version.serial();
-    let published = job.live.as_ref().map(|live| live.serial()).or(job.floor);
+    let serials = job.live.as_ref().map(|live| live.serial()).into_iter().chain(job.floor);
+    let published = serials.reduce(Serial::newest);
     let intake = intake::from_file(job.live.as_ref(), job.floor, loaded.version, job.policy, wall);
     let intake = intake.map_err(|reason| FileFault {
         reason,

@@ -5,6 +5,7 @@
 
 mod file;
 mod follow;
+mod loss;
 mod memory;
 mod proposal;
 mod report;
@@ -105,6 +106,7 @@ impl Zone {
             told: None,
             setup,
         };
+        let lost = loss::is_lost(recovered.as_ref());
         if let Some(recovered) = recovered {
             zone.live = recovered.version;
             zone.meta = recovered.meta;
@@ -116,6 +118,9 @@ impl Zone {
         zone.recall_flock(now);
         zone.meta.role = zone.role_code();
         zone.begin(now, out);
+        if lost {
+            zone.ask_secondaries(now, out);
+        }
         zone.call_flock(now, out);
         zone
     }
@@ -155,7 +160,10 @@ impl Zone {
         self.drive_flock(now, flock::Event::Tick, out);
         self.write_news_if_due(now, out);
         match self.source {
-            Source::File(_) => self.retry_file(now, out),
+            Source::File(_) => {
+                self.retry_file(now, out);
+                self.conclude_asking(now, out);
+            }
             Source::Primaries { .. } => self.drive(now, crate::replica::follow::Event::Tick, out),
         }
     }
@@ -163,7 +171,7 @@ impl Zone {
     /// The earliest deadline of the zone's machines.
     pub(super) fn deadline(&self) -> Option<Tick> {
         let source = match &self.source {
-            Source::File(file) => file.retry_at,
+            Source::File(file) => file.deadline(),
             Source::Primaries { follow, .. } => follow.deadline(),
         };
         [self.flock.deadline(), self.memory.due, source].into_iter().flatten().min()

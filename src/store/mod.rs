@@ -124,6 +124,8 @@ pub struct RecoveredZone {
     pub version: Option<Arc<Version>>,
     /// What was stored with it; with a damaged row what the body repeats of it.
     pub meta: ZoneMeta,
+    /// What only the row said is lost, so newer serials than the floor may have been published (R07).
+    pub row_lost: bool,
     /// What was damaged, in a sentence. The zone is to refresh or to read its file at once (R01).
     pub problem: Option<(Reason, String)>,
 }
@@ -131,7 +133,8 @@ pub struct RecoveredZone {
 impl RecoveredZone {
     /// A zone without data, and why.
     fn without(apex: Name, meta: ZoneMeta, text: String) -> RecoveredZone {
-        RecoveredZone { apex, version: None, meta, problem: Some((Reason::StoreDamaged, text)) }
+        let problem = Some((Reason::StoreDamaged, text));
+        RecoveredZone { apex, version: None, meta, row_lost: false, problem }
     }
 }
 

@@ -137,6 +137,7 @@ pub(super) fn recover_files(compactor: &Compactor, key: DigestKey, found: &mut F
                 match place {
                     Some(place) => {
                         zone.meta = std::mem::take(&mut found.zones[place].meta);
+                        zone.row_lost = zone.meta.serial_floor.is_none();
                         found.zones[place] = zone;
                     }
                     None => found.zones.push(zone),
@@ -167,6 +168,7 @@ fn of_body(body: Body) -> RecoveredZone {
         apex: body.head.apex.clone(),
         version: Some(Arc::new(body.version)),
         meta,
+        row_lost: true,
         problem: Some((Reason::StoreDamaged, text)),
     }
 }
@@ -204,8 +206,8 @@ struct Replay {
 impl Tables<'_> {
     fn zone(&self, row: Row) -> Result<(RecoveredZone, Outlook), Fault> {
         let Some(data) = row.data else {
-            let zone =
-                RecoveredZone { apex: self.name.clone(), version: None, meta: row.meta, problem: None };
+            let (apex, meta) = (self.name.clone(), row.meta);
+            let zone = RecoveredZone { apex, version: None, meta, row_lost: false, problem: None };
             return Ok((zone, Outlook::Fine));
         };
         let body = match self.body(data.file)? {
@@ -234,7 +236,13 @@ impl Tables<'_> {
             _ => Outlook::Rewrite,
         };
         Ok((
-            RecoveredZone { apex: self.name.clone(), version: Some(version), meta: row.meta, problem },
+            RecoveredZone {
+                apex: self.name.clone(),
+                version: Some(version),
+                meta: row.meta,
+                row_lost: false,
+                problem,
+            },
             outlook,
         ))
     }

@@ -87,3 +87,11 @@ fn r14_an_axfr_only_primary_is_one_after_a_restart_too() {
     let asked = bench.asked.iter().rfind(|job| job.peer == NS1).expect("it transfers");
     assert_eq!(asked.ask.kind, AskKind::Axfr);
 }
+
+#[test]
+fn r17_after_a_start_the_flock_is_told_what_is_served() {
+    let mut bench = Bench::new(primary());
+    bench.restart(|_| ());
+    let told = bench.asked.iter().find(|job| job.peer == NS2).expect("a NOTIFY leaves");
+    assert!(matches!(told.ask.kind, AskKind::Notify(_)));
+}

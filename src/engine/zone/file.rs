@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::loss::Asking;
 use super::{Shown, Source, Zone};
 use crate::config::ColdStart;
 use crate::dns::Serial;
@@ -25,9 +26,9 @@ const DISK_RETRY: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct FileSource {
     /// The reading under way.
-    reading: Option<Attempt>,
+    pub(super) reading: Option<Attempt>,
     /// It changed meanwhile.
-    again: bool,
+    pub(super) again: bool,
     /// A file that was held back is taken this time (R12).
     pub(super) force: bool,
     /// The disk refused: read again then.
@@ -37,6 +38,16 @@ pub(super) struct FileSource {
     /// What the checks found of the version that was read last, so that the next reading checks only
     /// what changed.
     review: Option<Arc<Review>>,
+    /// The secondaries are asked which serial they have (R07).
+    pub(super) asking: Option<Asking>,
+}
+
+impl FileSource {
+    /// When something is due.
+    pub(super) fn deadline(&self) -> Option<Tick> {
+        let asking = self.asking.as_ref().and_then(Asking::deadline);
+        [self.retry_at, asking].into_iter().flatten().min()
+    }
 }
 
 impl Zone {
@@ -71,8 +82,10 @@ impl Zone {
         let Role::Primary { file, serial, .. } = &self.setup.role else { return };
         let Source::File(source) = &mut self.source else { return };
         source.retry_at = None;
-        if source.reading.is_some() || matches!(self.commit, Some((_, Some(_)))) {
-            // What is being published is what the next reading is compared with.
+        let asking = source.asking.is_some() && self.live.is_some();
+        if source.reading.is_some() || asking || matches!(self.commit, Some((_, Some(_)))) {
+            // What is being published is what the next reading is compared with; and while the
+            // secondaries are asked nobody knows which serials are free (R07).
             source.again = true;
             return;
         }
@@ -103,6 +116,10 @@ impl Zone {
         if source.reading.is_some() {
             return out.push(Action::Done(token, Err(String::from("the file is being read; try again"))));
         }
+        if source.asking.is_some() {
+            let text = "the secondaries are being asked which serial they have; try again";
+            return out.push(Action::Done(token, Err(text.into())));
+        }
         let attempt = Attempt(self.next_ticket);
         self.next_ticket += 1;
         source.reading = Some(attempt);
@@ -131,6 +148,7 @@ impl Zone {
             Err(fault) if rolling_back => self.answer_waiting(Err(fault.text), out),
             Err(fault) => self.file_fault(fault, out),
         }
+        self.conclude_asking(now, out);
         self.read_if_changed(out);
     }
 

@@ -20,7 +20,7 @@ use crate::replica::follow::{
 };
 use crate::time::Now;
 use crate::transfer::incoming::{Answer, Ask, AskKind, Fault, Form, TransferError, TransferLimits};
-use crate::zone::{Change, Lease, Version};
+use crate::zone::{Change, DigestKey, Lease, Version};
 
 /// The first checks of many zones at start are spread over this long.
 const STAGGER: Duration = Duration::from_secs(2);
@@ -169,7 +169,9 @@ impl Zone {
         result: Result<Answer, TransferError>,
         out: &mut Vec<Action>,
     ) {
-        let Source::Primaries { fetching, .. } = &mut self.source else { return };
+        let Source::Primaries { fetching, .. } = &mut self.source else {
+            return self.secondary_answered(now, attempt, &result, out);
+        };
         let Some(fetch) = fetching.take_if(|fetching| fetching.attempt == attempt) else {
             let seen = result.map_err(|error| failure(&error)).and_then(seen);
             return self.drive(now, Event::Answered(attempt, seen), out);
@@ -240,12 +242,17 @@ impl Zone {
 
 /// The NOTIFY of a version (RFC 1996 §3.7).
 pub(super) fn notify(apex: &Name, live: &Arc<Version>) -> Ask {
+    Ask { kind: AskKind::Notify(live.soa().to_record()), ..soa(apex, live.key()) }
+}
+
+/// The question which serial somebody has, for one who holds nothing to compare it with.
+pub(super) fn soa(apex: &Name, digest_key: DigestKey) -> Ask {
     Ask {
         apex: apex.clone(),
-        kind: AskKind::Notify(live.soa().to_record()),
+        kind: AskKind::Soa,
         base: None,
         key: None,
-        digest_key: live.key(),
+        digest_key,
         limits: TransferLimits::default(),
         transport: Transport::Udp,
         want_expire: false,

@@ -140,6 +140,7 @@ impl Zone {
         if self.commit.is_none() {
             self.save_if_unsaved(now, out);
         }
+        self.conclude_asking(now, out);
         self.read_if_changed(out);
     }
 
