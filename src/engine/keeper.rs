@@ -202,6 +202,6 @@ impl Keeper {
 fn version(body: &BodyWrite) -> Option<Arc<Version>> {
     match body {
         BodyWrite::Full(version) | BodyWrite::Deltas { after: version, .. } => Some(version.clone()),
-        BodyWrite::Compacted(_) | BodyWrite::Keep | BodyWrite::Forget => None,
+        BodyWrite::Compacted(_) | BodyWrite::Keep | BodyWrite::Repeat | BodyWrite::Forget => None,
     }
 }

@@ -18,7 +18,7 @@ use crate::ident::{PeerId, ZoneId};
 use crate::reason::Reason;
 use crate::replica::follow::LowerSerial;
 use crate::replica::timers::Clamps;
-use crate::store::{Options, RecoveredZone, Store, ZoneWrite};
+use crate::store::{BodyWrite, Options, RecoveredZone, Store, ZoneWrite};
 use crate::time::{Now, Tick, Wall};
 use crate::transfer::incoming::{Answer, AskKind, Form, TransferError};
 use crate::zone::text::load;

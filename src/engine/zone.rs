@@ -174,7 +174,7 @@ impl Zone {
             Source::File(file) => file.deadline(),
             Source::Primaries { follow, .. } => follow.deadline(),
         };
-        [self.flock.deadline(), self.memory.due, source].into_iter().flatten().min()
+        [self.flock.deadline(), self.memory_deadline(), source].into_iter().flatten().min()
     }
 
     /// An operator's command.
@@ -315,8 +315,8 @@ impl Zone {
         self.remember(now);
         let ticket = self.ticket();
         self.commit = Some((ticket, None));
-        let write =
-            ZoneWrite { apex: self.setup.apex.clone(), body: BodyWrite::Keep, meta: self.meta.clone() };
+        let body = self.body_of_save(now);
+        let write = ZoneWrite { apex: self.setup.apex.clone(), body, meta: self.meta.clone() };
         out.push(Action::Journal(self.setup.id, ticket, write));
     }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::format::{Cursor, Damaged, put_option};
-use super::{StoreError, ZoneMeta};
+use super::{StoreError, ZoneMeta, postscript};
 use crate::dns::{Name, NameRef, Records, Serial};
 use crate::env::{Disk, File, OpenMode};
 use crate::time::Wall;
@@ -115,7 +115,8 @@ impl Compactor {
     pub(super) fn read(&self, apex: &[u8], generation: u64, key: DigestKey) -> Result<Body, String> {
         let path = self.dir.join(file_name(apex, generation));
         let file = self.disk.open(&path, OpenMode::Existing).map_err(|error| error.to_string())?;
-        let body = read_body(&mut FileReader { file, at: 0 }, key)?;
+        let mut body = read_body(&mut FileReader { file, at: 0 }, key)?;
+        self.complete(&mut body.head, &stem_of(apex), generation);
         if body.head.apex.as_ref().to_lowercase().as_ref().wire() != apex {
             return Err(format!("{} holds another zone", path.display()));
         }
@@ -126,7 +127,8 @@ impl Compactor {
     pub(super) fn read_found(&self, stem: &str, generation: u64, key: DigestKey) -> Result<Body, String> {
         let path = self.dir.join(format!("{stem}.{generation:016x}"));
         let file = self.disk.open(&path, OpenMode::Existing).map_err(|error| error.to_string())?;
-        let body = read_body(&mut FileReader { file, at: 0 }, key)?;
+        let mut body = read_body(&mut FileReader { file, at: 0 }, key)?;
+        self.complete(&mut body.head, stem, generation);
         let apex = body.head.apex.as_ref().to_lowercase();
         if stem_of(apex.as_ref().wire()) != stem {
             return Err(format!("{} holds another zone", path.display()));
@@ -144,6 +146,35 @@ impl Compactor {
     /// fails now.
     pub(super) fn remove(&self, apex: &[u8], generation: u64) {
         let _ = self.disk.remove(&self.dir.join(file_name(apex, generation)));
+        let _ = self.disk.remove(&self.dir.join(file_name(apex, generation) + postscript::ENDING));
+    }
+
+    /// Opens a file whose name is that of a body with an ending.
+    pub(super) fn open_beside(
+        &self,
+        stem: &str,
+        generation: u64,
+        ending: &str,
+        mode: OpenMode,
+    ) -> io::Result<Box<dyn File>> {
+        self.disk.open(&self.dir.join(format!("{stem}.{generation:016x}{ending}")), mode)
+    }
+
+    /// Replaces such a file, whole or not at all.
+    pub(super) fn replace_beside(
+        &self,
+        apex: &[u8],
+        generation: u64,
+        ending: &str,
+        octets: &[u8],
+    ) -> io::Result<()> {
+        let unfinished = format!("{ending}{UNFINISHED}");
+        let file = self.open_beside(&stem_of(apex), generation, &unfinished, OpenMode::Fresh)?;
+        file.write_at(0, octets)?;
+        file.sync()?;
+        let name = file_name(apex, generation);
+        self.disk.rename(&self.dir.join(name.clone() + &unfinished), &self.dir.join(name + ending))?;
+        self.disk.sync_dir(&self.dir)
     }
 
     /// Gives a file that cannot be read a name under which it is neither read nor removed.
@@ -155,7 +186,9 @@ impl Compactor {
     /// Removes all that `wanted` does not name, unfinished files included.
     pub(super) fn sweep(&self, wanted: impl Fn(&str, u64) -> bool) -> io::Result<()> {
         for name in self.disk.list(&self.dir)? {
-            let known = name.to_str().and_then(split_file_name);
+            // A postscript goes with its body.
+            let body = name.to_str().map(|name| name.strip_suffix(postscript::ENDING).unwrap_or(name));
+            let known = body.and_then(split_file_name);
             let ours = name.to_str().is_some_and(|name| name.ends_with(UNFINISHED));
             if ours || known.is_some_and(|(stem, generation)| !wanted(&stem, generation)) {
                 self.disk.remove(&self.dir.join(&name))?;

@@ -79,6 +79,12 @@ impl Tables<'_> {
         let data = match &write.body {
             BodyWrite::Forget => return self.forget(&apex, old),
             BodyWrite::Keep => old,
+            BodyWrite::Repeat => {
+                if let Some(generation) = old.as_ref().and_then(|old| old.file) {
+                    self.compactor.write_postscript(apex.as_ref().wire(), generation, &write.meta)?;
+                }
+                old
+            }
             BodyWrite::Full(version) => Some(self.replace(&apex, old, version, &write.meta)?),
             BodyWrite::Deltas { deltas, after } => match self.extend(&apex, old.as_ref(), deltas, after)? {
                 Some(data) => Some(data),

@@ -9,7 +9,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `format` | rows and deltas as octets |
-//! | `body` | bodies in blocks, and their files |
+//! | `body`, `postscript` | bodies in blocks, and their files; what these repeat of the rows |
 //! | `database`, `overlay` | redb over `env::File`, and what its errors mean; the same without writing |
 //! | `commit` | what one commit does to the tables |
 //! | `open`, `recover` | what is there at the start, and putting it in order |
@@ -37,6 +37,7 @@ mod database;
 mod format;
 mod open;
 mod overlay;
+mod postscript;
 mod reader;
 mod recover;
 #[cfg(test)]
@@ -188,6 +189,9 @@ pub enum BodyWrite {
     Compacted(PreparedBody),
     /// Only what is beside the data changes.
     Keep,
+    /// The same, and a body that is in a file of its own repeats floor and deadline, for a lost
+    /// database.
+    Repeat,
     /// The zone and all its data go away.
     Forget,
 }

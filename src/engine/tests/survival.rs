@@ -95,3 +95,34 @@ fn r17_after_a_start_the_flock_is_told_what_is_served() {
     let told = bench.asked.iter().find(|job| job.peer == NS2).expect("a NOTIFY leaves");
     assert!(matches!(told.ask.kind, AskKind::Notify(_)));
 }
+
+#[test]
+fn r04_a_body_repeats_floor_and_deadline_a_day_after_they_moved_and_then_rests() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let mut bench = Bench::new(primary());
+    bench.slow_store = true;
+    bench.wait(DAY - Duration::from_secs(1));
+    assert!(bench.writes.is_empty());
+    bench.wait(Duration::from_secs(1));
+    let (ticket, write) = bench.writes.pop().expect("it is time");
+    assert!(matches!(write.body, BodyWrite::Repeat) && write.meta.serial_floor == Some(Serial(5)));
+    bench.commit(ticket, write);
+    bench.wait(3 * DAY);
+    assert!(bench.writes.is_empty(), "nothing moved");
+}
+
+#[test]
+fn r18_a_deadline_that_only_a_body_repeats_is_kept() {
+    let mut bench = Bench::following(6, 3);
+    bench.restart(|zone| zone.meta.refreshed_at = None);
+    bench.wait(Duration::from_secs(86_399));
+    bench.serves(6);
+    bench.wait(Duration::from_secs(2));
+    assert_eq!(bench.shown.last(), Some(&Err("expired")));
+    // A wall clock that went back gives no more than EXPIRE.
+    let mut bench = Bench::following(6, 3);
+    bench.now.wall = Wall(0);
+    bench.restart(|zone| zone.meta.refreshed_at = None);
+    bench.wait(Duration::from_secs(86_401));
+    assert_eq!(bench.shown.last(), Some(&Err("expired")));
+}

@@ -62,7 +62,11 @@ impl Zone {
             // Across a restart the wall clock tells how much is left; one that went back counts as
             // nothing elapsed (R18).
             (Some(saved), Some(until)) => now.tick + until.since(saved).saturating_sub(now.wall.since(saved)),
-            _ => now.tick + self.settings.clamps.expire(held.timers),
+            // A body file repeats only the deadline.
+            (None, Some(until)) => {
+                now.tick + until.since(now.wall).min(self.settings.clamps.expire(held.timers))
+            }
+            (_, None) => now.tick + self.settings.clamps.expire(held.timers),
         });
         let expires = running.or(stored);
         let first = match &self.source {

@@ -5,15 +5,26 @@
 //! or acknowledged a NOTIFY) is written a minute later, once for all that came meanwhile, or when the
 //! server stops; so a NOTIFY never costs a commit. A crash within that minute costs no more than a
 //! NOTIFY to a secondary that did not need it.
+//!
+//! Here is also decided when a body file repeats floor and deadline, in case the database is lost: a
+//! day after they first moved on, with whatever is written by then.
 
 use std::time::Duration;
 
 use super::{Source, Zone};
+use crate::dns::Serial;
 use crate::engine::shard::Action;
-use crate::time::{Now, Tick};
+use crate::replica::timers::Jitter;
+use crate::store::BodyWrite;
+use crate::time::{Now, Tick, Wall};
 
 /// How long changes are gathered before they are written for their own sake.
 const REMEMBER_AFTER: Duration = Duration::from_secs(60);
+/// How long a body file may be behind what is stored of floor and deadline.
+const REPEAT_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+/// The zones of a server that was started repeat within this long, since nobody knows when they last
+/// did.
+const REPEAT_AT_START: Duration = Duration::from_secs(60 * 60);
 
 /// What was written of the machines, and when that is to be done again.
 #[derive(Debug, Default)]
@@ -21,7 +32,11 @@ pub(super) struct Memory {
     /// The machines' revisions at the last write.
     written: (u64, u64),
     /// They moved on: write then.
-    pub(super) due: Option<Tick>,
+    due: Option<Tick>,
+    /// Floor and deadline that the body last repeated.
+    repeated: (Option<Serial>, Option<Wall>),
+    /// They moved on: repeat them then.
+    repeat_due: Option<Tick>,
 }
 
 impl Memory {
@@ -36,6 +51,26 @@ impl Zone {
     pub(super) fn recall_flock(&mut self, now: Now) {
         self.flock.recall(now, &self.meta.flock);
         self.memory.written = self.revisions();
+        if self.live.is_some() {
+            let mut jitter = Jitter::new(self.settings.seed ^ u64::from(self.setup.id.0));
+            self.memory.repeat_due = Some(now.tick + jitter.below(REPEAT_AT_START));
+        }
+    }
+
+    /// When something is to be written for its own sake.
+    pub(super) fn memory_deadline(&self) -> Option<Tick> {
+        // What waits for the end of a write has no deadline of its own.
+        let due = [self.memory.due, self.memory.repeat_due].into_iter().flatten().min();
+        due.filter(|_| !self.unsaved)
+    }
+
+    /// What the next write without data does to the body.
+    pub(super) fn body_of_save(&mut self, now: Now) -> BodyWrite {
+        if self.memory.repeat_due.take_if(|due| now.tick >= *due).is_none() {
+            return BodyWrite::Keep;
+        }
+        self.memory.repeated = (self.meta.serial_floor, self.meta.expire_at);
+        BodyWrite::Repeat
     }
 
     /// Puts what the machines know into the meta, which is about to be written.
@@ -45,19 +80,23 @@ impl Zone {
             Source::Primaries { follow, .. } => follow.memory(now),
             Source::File(_) => Vec::new(),
         };
-        self.memory = Memory { written: self.revisions(), due: None };
+        self.memory.written = self.revisions();
+        self.memory.due = None;
     }
 
-    /// After each event: if the machines have news, they are written in a while.
+    /// After each event: what moved on is written in a while.
     pub(in crate::engine) fn gather_news(&mut self, now: Now) {
         if self.memory.due.is_none() && self.has_news() && !self.unsaved {
             self.memory.due = Some(now.tick + REMEMBER_AFTER);
         }
+        let moved = self.memory.repeated != (self.meta.serial_floor, self.meta.expire_at);
+        if self.memory.repeat_due.is_none() && moved {
+            self.memory.repeat_due = Some(now.tick + REPEAT_AFTER);
+        }
     }
 
     pub(super) fn write_news_if_due(&mut self, now: Now, out: &mut Vec<Action>) {
-        if self.memory.due.is_some_and(|due| now.tick >= due) {
-            self.memory.due = None;
+        if self.memory_deadline().is_some_and(|due| now.tick >= due) {
             self.save(now, out);
         }
     }

@@ -29,6 +29,7 @@ fn script() -> Vec<Vec<Step>> {
     steps.push(vec![Step::Compact(large.write(BodyWrite::Keep), large.live.clone())]);
     let two = large.edit([9]);
     steps.push(vec![Step::Write(large.deltas(vec![two])), Step::Write(small.write(BodyWrite::Keep))]);
+    steps.push(vec![Step::Write(large.write(BodyWrite::Repeat))]);
     large.edit(0..MANY);
     steps.push(vec![Step::Write(large.full()), Step::Write(small.write(BodyWrite::Forget))]);
     steps
@@ -62,7 +63,7 @@ fn expect(seen: &mut Seen, batch: &[ZoneWrite]) {
             BodyWrite::Forget => {
                 seen.remove(&apex);
             }
-            BodyWrite::Compacted(_) | BodyWrite::Keep => {}
+            BodyWrite::Compacted(_) | BodyWrite::Keep | BodyWrite::Repeat => {}
         }
     }
 }

@@ -232,3 +232,47 @@ proptest! {
         prop_assert!(read_body(&mut &octets[..], key()).is_err());
     }
 }
+
+#[test]
+fn r04_a_body_file_repeats_floor_and_deadline_for_a_lost_database() {
+    let (disk, _, large) = filled();
+    let meta = ZoneMeta { serial_floor: Some(Serial(77)), expire_at: Some(Wall(5)), ..ZoneMeta::default() };
+    {
+        let (mut store, _) = open(&disk);
+        let apex = large.live.apex().to_name();
+        store.commit(&[ZoneWrite { apex, body: BodyWrite::Repeat, meta }]).unwrap();
+    }
+    // Nothing of it is swept away while the database is there.
+    drop(open(&disk));
+    disk.remove(&Path::new(DIR).join("state.redb")).unwrap();
+    let (mut store, recovered) = open(&disk);
+    let found = zone(&recovered, "large.example");
+    assert!(found.row_lost);
+    assert_eq!((found.meta.serial_floor, found.meta.expire_at), (Some(Serial(77)), Some(Wall(5))));
+    // A postscript goes with its body.
+    let dir = Path::new(DIR).join("bodies");
+    let mut large = large;
+    large.edit([1]);
+    store.commit(&[large.full()]).unwrap();
+    assert_eq!(disk.list(&dir).unwrap().len(), 1, "{:?}", disk.list(&dir));
+}
+
+#[test]
+fn r04_a_damaged_postscript_is_none() {
+    let (disk, _, large) = filled();
+    let meta = ZoneMeta { serial_floor: Some(Serial(77)), ..ZoneMeta::default() };
+    {
+        let (mut store, _) = open(&disk);
+        let apex = large.live.apex().to_name();
+        store.commit(&[ZoneWrite { apex, body: BodyWrite::Repeat, meta }]).unwrap();
+    }
+    let names = disk.list(&Path::new(DIR).join("bodies")).unwrap();
+    let later = names.iter().find(|name| name.to_str().unwrap().ends_with(".later")).expect("it is there");
+    let path = Path::new(DIR).join("bodies").join(later);
+    let mut octets = disk.content(&path).unwrap();
+    octets[10] ^= 1;
+    disk.put(&path, &octets);
+    disk.remove(&Path::new(DIR).join("state.redb")).unwrap();
+    let (_, recovered) = open(&disk);
+    assert_eq!(zone(&recovered, "large.example").meta.serial_floor, Some(Serial(1)), "as the body says");
+}
