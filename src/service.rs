@@ -181,7 +181,7 @@ fn start_engine(
         digest_key: recovered.digest_key,
         seed: OsRandom.next_u64(),
     };
-    Ok(Engine::start(EngineConfig {
+    let engine = Engine::start(EngineConfig {
         shards: cores.min(SHARDS_MAX),
         workers: cores,
         settings,
@@ -191,7 +191,14 @@ fn start_engine(
         store,
         recovered,
         log: desk::log(handles.names()),
-    }))
+    });
+    for stored in engine.stored() {
+        tracing::warn!(
+            zone = stored.zone,
+            "stored, not configured: it is not served and its state is kept; `zone remove` deletes it"
+        );
+    }
+    Ok(engine)
 }
 
 /// Gives the engine a network and a watcher.

@@ -18,6 +18,10 @@ pub(super) fn status(server: &Server, zone: Option<String>) -> Result<(), String
     for zone in value["zones"].as_array().into_iter().flatten() {
         print_status(zone);
     }
+    for stored in value["stored"].as_array().into_iter().flatten() {
+        let serial = stored["serial"].as_u64().map_or_else(|| String::from("-"), |serial| serial.to_string());
+        anstream::println!("{}  stored, not configured  serial {serial}", text(&stored["zone"]));
+    }
     Ok(())
 }
 

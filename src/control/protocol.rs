@@ -57,7 +57,8 @@ pub enum ZoneAction {
     },
     /// Transfer the whole zone, whatever the serials say.
     Retransfer,
-    /// Stop serving the zone and delete its stored state; its file stays.
+    /// Stop serving the zone and delete its stored state; its file stays. Of a zone that is stored and
+    /// not configured, delete the state.
     Remove,
 }
 

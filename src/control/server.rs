@@ -150,7 +150,8 @@ impl Desk {
         let value = match request {
             Request::Status { zone: None } => {
                 let zones = self.engine.statuses();
-                json!({ "zones": zones.iter().map(|status| self.named(status)).collect::<Vec<_>>() })
+                let zones: Vec<_> = zones.iter().map(|status| self.named(status)).collect();
+                json!({ "zones": zones, "stored": self.engine.stored() })
             }
             Request::Status { zone: Some(zone) } => {
                 let (_, id) = self.zone(zone)?;
@@ -172,6 +173,12 @@ impl Desk {
     }
 
     fn zone_action(&self, zone: &str, action: &ZoneAction) -> Result<(Value, Dump), String> {
+        if *action == ZoneAction::Remove
+            && let Ok(apex) = Name::parse(zone)
+            && self.engine.forget_stored(apex.as_ref())
+        {
+            return Ok((json!({ "text": format!("what was stored of {apex} is deleted") }), None));
+        }
         let (apex, id) = self.zone(zone)?;
         let command = match action {
             ZoneAction::Dump => {

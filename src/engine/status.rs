@@ -35,6 +35,15 @@ pub struct ZoneStatus {
     pub secondaries: Vec<SecondaryStatus>,
 }
 
+/// A zone of which the store has something though the config does not name it (R09).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StoredZone {
+    /// The apex, with its final dot.
+    pub zone: String,
+    /// The serial that was served last, if it can be read.
+    pub serial: Option<u32>,
+}
+
 /// What is wrong with a zone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Problem {

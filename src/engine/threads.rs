@@ -7,6 +7,7 @@
 
 mod keeper;
 mod runner;
+mod stored;
 mod workers;
 
 use std::collections::{HashMap, HashSet};
@@ -34,6 +35,7 @@ use crate::reason::Reason;
 use crate::serve::{ServerFacts, World};
 use crate::store::{Recovered, Store, StoreReader};
 use crate::zone::ZoneSet;
+use stored::Stored;
 use workers::Work;
 
 /// The network, as far as the engine needs it.
@@ -110,6 +112,7 @@ struct Inner {
     settings: Settings,
     outside: RwLock<Option<Arc<dyn Outside>>>,
     zones: RwLock<HashMap<Name, ZoneSetup>>,
+    stored: Stored,
     replies: Mutex<HashMap<Token, SyncSender<Result<String, String>>>>,
     next_token: AtomicU64,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -141,6 +144,7 @@ impl Engine {
             settings: config.settings,
             outside: RwLock::default(),
             zones: RwLock::default(),
+            stored: Stored::default(),
             replies: Mutex::default(),
             next_token: AtomicU64::new(1),
             threads: Mutex::default(),
@@ -159,6 +163,7 @@ impl Engine {
             let had = recovered.remove(&setup.apex).map(Box::new);
             engine.configure(setup, had);
         }
+        engine.0.stored.keep(recovered.into_values());
         engine
     }
 
@@ -246,7 +251,8 @@ impl Engine {
         }
         for setup in zones {
             if self.zones_read().get(&setup.apex) != Some(&setup) {
-                self.configure(setup, None);
+                let had = self.take_stored(&setup.apex).map(Box::new);
+                self.configure(setup, had);
             }
         }
     }

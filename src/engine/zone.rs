@@ -85,6 +85,7 @@ impl Zone {
         recovered: Option<RecoveredZone>,
         out: &mut Vec<Action>,
     ) -> Zone {
+        let lost = loss::is_lost(recovered.as_ref());
         let mut zone = Zone {
             settings,
             live: None,
@@ -106,7 +107,6 @@ impl Zone {
             told: None,
             setup,
         };
-        let lost = loss::is_lost(recovered.as_ref());
         if let Some(recovered) = recovered {
             zone.live = recovered.version;
             zone.meta = recovered.meta;

@@ -324,9 +324,9 @@ impl Store {
         self.compactor.clone()
     }
 
-    /// What reads history on other threads.
+    /// What reads history and single zones on other threads.
     pub fn reader(&self) -> StoreReader {
-        StoreReader::new(self.database.clone())
+        StoreReader::new(self.database.clone(), self.compactor.clone(), self.options.clone())
     }
 
     fn attempt(&mut self, batch: &[ZoneWrite]) -> Result<(), Fault> {

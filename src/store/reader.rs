@@ -1,28 +1,40 @@
-//! Reads history for transfers out, from any thread, while the store goes on writing.
+//! Reads history for transfers out, and zones that were not read at the start, from any thread, while
+//! the store goes on writing.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase};
 
-use super::StoreError;
 use super::database::{DELTA, Fault, ZONE, guarded};
 use super::format::{Row, decode_delta};
-use crate::dns::Serial;
+use super::recover::recover_one;
+use super::{Compactor, Options, RecoveredZone, StoreError};
+use crate::dns::{Name, Serial};
 use crate::zone::{Delta, Version};
 
 /// The database as the store and its readers share it; `None` while it cannot be opened. Who
 /// reopens it waits for the readers.
 pub(super) type Shared = Arc<RwLock<Option<Database>>>;
 
-/// A way to the history of all zones. Clones share it.
+/// A way to what is stored of all zones. Clones share it.
 #[derive(Clone, Debug)]
 pub struct StoreReader {
     database: Shared,
+    compactor: Compactor,
+    options: Arc<Options>,
 }
 
 impl StoreReader {
-    pub(super) fn new(database: Shared) -> StoreReader {
-        StoreReader { database }
+    pub(super) fn new(database: Shared, compactor: Compactor, options: Options) -> StoreReader {
+        StoreReader { database, compactor, options: Arc::new(options) }
+    }
+
+    /// What is stored of one zone, as at an opening: for a zone that comes back into the config.
+    pub fn zone(&self, apex: &Name) -> Result<Option<RecoveredZone>, StoreError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = &*database else { return Err(StoreError::Broken) };
+        let apex = apex.as_ref().to_lowercase();
+        Ok(guarded(|| recover_one(database, &self.compactor, &self.options, &apex))?)
     }
 
     /// The deltas from serial `from` to `version`, oldest first. `None` if they are not all there:

@@ -94,6 +94,22 @@ fn recover_rows(
     found
 }
 
+/// Reads one zone.
+pub(super) fn recover_one(
+    database: &Database,
+    compactor: &Compactor,
+    options: &Options,
+    name: &Name,
+) -> Result<Option<RecoveredZone>, Fault> {
+    let row = {
+        let table = database.begin_read()?.open_table(ZONE)?;
+        table.get(name.as_ref().wire())?.map(|row| row.value().to_vec())
+    };
+    let Some(row) = row else { return Ok(None) };
+    // What is damaged is written anew with the zone's next version, which will not go on from it.
+    recover_zone(database, compactor, options, name, &row).map(|(zone, _)| Some(zone))
+}
+
 fn recover_zone(
     database: &Database,
     compactor: &Compactor,
