@@ -170,21 +170,24 @@ impl Observer {
         let Event::Answered(zone, _, Ok(answer)) = event else { return };
         let full = now.after(self.expire);
         let watched = &mut self.watched[server][zone.0 as usize];
-        let until = match answer {
+        let (until, surely) = match answer {
             Answer::Soa { serial, expire } | Answer::Current { serial, expire }
                 if watched.seen == Some(serial.0) =>
             {
                 let option = expire.map(|left| now.after(Duration::from_secs(u64::from(left))));
-                option.map_or(full, |option| watched.until.map_or(option, |had| had.max(option)))
+                let later =
+                    |had: Option<Moment>| option.map_or(full, |option| option.max(had.unwrap_or(option)));
+                // After its clock jumped, nobody but the server knows what it had: `until` is the most.
+                (later(watched.until), later(watched.must))
             }
-            Answer::TryTcp { serial: Some(serial) } if watched.seen == Some(serial.0) => full,
+            Answer::TryTcp { serial: Some(serial) } if watched.seen == Some(serial.0) => (full, full),
             Answer::Changed { expire, .. } => {
                 watched.transferred = Some((now, *expire));
                 return;
             }
             Answer::Soa { .. } | Answer::Current { .. } | Answer::TryTcp { .. } | Answer::NotifyAck => return,
         };
-        watched.confirm(now, until.min(full));
+        watched.confirm(now, until.min(full), surely.min(full));
     }
 
     /// What a shard wants done.
@@ -213,7 +216,8 @@ impl Observer {
         assert!(has_receipt, "server {server} publishes {} {serial} before it is written", ZONES[zone]);
         if let Some((_, expire)) = watched.transferred.take() {
             watched.may_go_back |= std::mem::take(&mut watched.retransfer);
-            watched.confirm(now, transferred(now, expire, self.expire));
+            let until = transferred(now, expire, self.expire);
+            watched.confirm(now, until, until);
         }
         let digests = self.published[zone].entry(serial).or_default();
         if server == 0 {
@@ -345,10 +349,11 @@ impl Observer {
 }
 
 impl Watched {
-    fn confirm(&mut self, now: Moment, until: Moment) {
+    /// May serve until then, and surely does so until then.
+    fn confirm(&mut self, now: Moment, until: Moment, surely: Moment) {
         self.until = Some(until);
         self.confirmed = now;
-        self.must = (!self.may_go_back).then(|| Moment(until.0.saturating_sub(ROUNDING.as_millis() as u64)));
+        self.must = (!self.may_go_back).then(|| Moment(surely.0.saturating_sub(ROUNDING.as_millis() as u64)));
     }
 }
 
