@@ -7,6 +7,7 @@
 //! (R20). Nothing here reads a clock or a message.
 
 mod hold;
+mod keep;
 mod message;
 mod poll;
 mod rest;
@@ -15,12 +16,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::ladder::{self, Primary, Rung};
-use super::memory;
 use super::timers::{Jitter, SoaTimers};
 use crate::dns::Serial;
 use crate::ident::{Attempt, PeerId};
 use crate::reason::Reason;
-use crate::time::{Now, Tick};
+use crate::time::Tick;
 pub use message::{Action, Event, Failure, FailureClass, FetchKind, Fetched, Held, LowerSerial, Seen, Setup};
 
 /// Least time between two checks that a stranger could have caused (R16, F08).
@@ -37,8 +37,8 @@ const REQUEST_MAX: Duration = Duration::from_secs(3 * 60 * 60);
 ///    |          all rungs asked          |   +------------------+---+            |
 ///    +-----------------------------------+---------------------------------------+
 ///    |
-///    |  expired                all answered, or 5 s
-///    +----------> Polling ---------------------------> Fetching, from the newest
+///    |  expired          all answered, or one in 5 s, or the first
+///    +----------> Polling -----------------------------------------> Fetching, from the newest
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
@@ -46,8 +46,9 @@ enum State {
     Idle,
     /// One SOA query is out.
     Checking { attempt: Attempt, rung: Rung, since: Tick },
-    /// The zone is expired and all primaries are asked at once.
-    Polling { asked: Vec<(Attempt, Rung)>, until: Tick },
+    /// The zone is expired and all primaries are asked at once: all are waited for until `patience`
+    /// ends; without it the first to answer decides.
+    Polling { asked: Vec<(Attempt, Rung)>, since: Tick, patience: Option<Tick> },
     /// One transfer is under way.
     Fetching { attempt: Attempt, rung: Rung, since: Tick },
     /// A transfer is complete; the engine stores and publishes it.
@@ -164,7 +165,7 @@ impl Follow {
         let work = match &self.state {
             State::Idle => self.due,
             State::Checking { since, .. } | State::Fetching { since, .. } => *since + REQUEST_MAX,
-            State::Polling { until, .. } => *until,
+            State::Polling { since, patience, .. } => patience.unwrap_or(*since + REQUEST_MAX),
             State::Settling => Tick(u64::MAX),
         };
         let expiry = self.expires.filter(|_| !self.expired).unwrap_or(Tick(u64::MAX));
@@ -194,33 +195,6 @@ impl Follow {
     /// The number that the next attempt will carry.
     pub fn next_attempt(&self) -> u64 {
         self.next_attempt
-    }
-
-    /// Counts up when something changes that is worth writing down: see [`Follow::memory`].
-    pub fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    /// Which primaries are asked for AXFR only, and how much longer, to be stored (R14).
-    pub fn memory(&self, now: Now) -> Vec<u8> {
-        let mut out = memory::Writer::new(now);
-        for primary in &self.primaries {
-            if let Some(left) = primary.axfr_only_left(now.tick) {
-                out.number(primary.peer.0);
-                out.span(left);
-            }
-        }
-        out.finish()
-    }
-
-    /// Takes in what an earlier run of the server knew.
-    pub fn recall(&mut self, now: Now, octets: &[u8]) {
-        let Some(mut memory) = memory::Reader::new(octets, now) else { return };
-        while let (Some(peer), Some(left)) = (memory.number(), memory.span()) {
-            if let Some(primary) = self.primaries.iter_mut().find(|primary| primary.peer.0 == peer) {
-                primary.set_axfr_only(now.tick + left.saturating_sub(memory.elapsed));
-            }
-        }
     }
 
     fn notified(&mut self, now: Tick, peer: PeerId, serial: Option<Serial>) {
@@ -407,8 +381,8 @@ impl Follow {
     }
 
     fn give_up_if_stuck(&mut self, now: Tick, out: &mut Vec<Action>) {
-        if matches!(self.state, State::Polling { until, .. } if now >= until) {
-            return self.choose(now, out);
+        if let State::Polling { .. } = self.state {
+            return self.lose_patience(now, out);
         }
         let (State::Checking { attempt, rung, since } | State::Fetching { attempt, rung, since, .. }) =
             self.state

@@ -4,14 +4,14 @@
 use std::mem;
 use std::time::Duration;
 
-use super::{Action, Failure, FailureClass, FetchKind, Follow, LowerSerial, Round, Seen, State};
+use super::{Action, Failure, FailureClass, FetchKind, Follow, LowerSerial, REQUEST_MAX, Round, Seen, State};
 use crate::dns::Serial;
 use crate::ident::{Attempt, PeerId};
 use crate::reason::Reason;
 use crate::replica::ladder::{self, Rung};
 use crate::time::Tick;
 
-/// How long the primaries of an expired zone have to answer (R20).
+/// How long all primaries of an expired zone are waited for (R20).
 const POLL_WAIT: Duration = Duration::from_secs(5);
 
 impl Follow {
@@ -20,7 +20,20 @@ impl Follow {
         self.round = Round { any_serial: true, ..Round::default() };
         let rungs = ladder::checks(&self.primaries, now);
         let asked = rungs.into_iter().map(|rung| (self.ask_soa(rung, out), rung)).collect();
-        self.state = State::Polling { asked, until: now + POLL_WAIT };
+        self.state = State::Polling { asked, since: now, patience: Some(now + POLL_WAIT) };
+    }
+
+    /// Enough time has passed to do with those that have answered. If nobody has, the first who does
+    /// is good enough: when many zones expire and one of their primaries is gone, the questions to
+    /// the others may wait for a while to be sent, and to give up would only begin this anew.
+    pub(super) fn lose_patience(&mut self, now: Tick, out: &mut Vec<Action>) {
+        let State::Polling { since, patience, .. } = &mut self.state else { return };
+        if patience.take_if(|until| now >= *until).is_none() && now < *since + REQUEST_MAX {
+            return;
+        }
+        if !self.round.answers.is_empty() || now >= *since + REQUEST_MAX {
+            self.choose(now, out);
+        }
     }
 
     fn ask_soa(&mut self, rung: Rung, out: &mut Vec<Action>) -> Attempt {
@@ -57,7 +70,10 @@ impl Follow {
                 }
             }
         }
-        if matches!(&self.state, State::Polling { asked, .. } if asked.is_empty()) {
+        let answered = !self.round.answers.is_empty();
+        if let State::Polling { asked, patience, .. } = &self.state
+            && (asked.is_empty() || (patience.is_none() && answered))
+        {
             self.choose(now, out);
         }
     }

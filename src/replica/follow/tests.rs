@@ -1,6 +1,6 @@
 use super::*;
 use crate::replica::timers::Clamps;
-use crate::time::Wall;
+use crate::time::{Now, Wall};
 
 const ONE: PeerId = PeerId(1);
 const TWO: PeerId = PeerId(2);

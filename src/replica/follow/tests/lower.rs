@@ -86,6 +86,20 @@ fn r20_who_does_not_answer_within_five_seconds_is_not_waited_for() {
 }
 
 #[test]
+fn r20_if_nobody_answers_within_five_seconds_the_first_who_does_is_taken() {
+    let mut stage = expired(LowerSerial::Alert);
+    let polls = stage.polls();
+    stage.now = Tick(5000);
+    stage.tell(Event::Tick);
+    assert!(stage.out.is_empty(), "the questions stay out: {:?}", stage.out);
+    assert!(stage.follow.deadline().unwrap() > Tick(5000));
+    stage.now = Tick(60_000);
+    stage.shows(polls[1].0, 8);
+    assert!(stage.out.contains(&Action::GiveUp(polls[0].0)));
+    assert_eq!(stage.fetches_whatever_comes(), Some(TWO));
+}
+
+#[test]
 fn r20_never_holds_after_expire_too() {
     let mut stage = expired(LowerSerial::Never);
     let polls = stage.polls();
