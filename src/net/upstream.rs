@@ -44,6 +44,9 @@ const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// without a word.
 const KEPT_ANSWER_WAIT: Duration = Duration::from_secs(5);
 
+/// How long a new connection has to bring the answer to a poll.
+const POLL_ANSWER_WAIT: Duration = Duration::from_secs(5);
+
 /// A handle on the thread that asks; clones are the same.
 #[derive(Clone)]
 pub struct Upstream(Arc<Inner>);
@@ -233,7 +236,12 @@ async fn over_tcp(to: SocketAddr, ask: Ask, kept: &Kept, clock: &dyn Clock) -> R
     };
     let stream = connected.map_err(unreachable)?;
     stream.set_nodelay(true).map_err(unreachable)?;
-    let result = exchange(stream, ask, TRANSFER_IDLE_MAX, (to, kept), clock).await;
+    // Whoever has only a serial to tell needs no time for it, and others can be asked meanwhile (G10).
+    let first_wait = match ask.kind {
+        AskKind::Soa | AskKind::Notify(_) => POLL_ANSWER_WAIT,
+        AskKind::Ixfr | AskKind::Axfr => TRANSFER_IDLE_MAX,
+    };
+    let result = exchange(stream, ask, first_wait, (to, kept), clock).await;
     result.map_err(|(Ended::Unanswered(error) | Ended::Failed(error))| error)
 }
 

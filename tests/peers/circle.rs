@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::Test;
 use crate::bellwether::{Bellwether, Trust};
@@ -16,6 +17,7 @@ pub const TESTS: &[Test] = &[
     ("g01_g02_what_is_newer_by_rfc_1982_is_taken", &[], what_is_newer),
     ("g03_the_serial_after_the_last_is_1", &[], the_serial_after_the_last),
     ("g10_a_stale_or_dead_primary_hides_nothing", &[], a_stale_or_dead_primary),
+    ("g10_a_primary_that_accepts_and_says_nothing_is_passed_over_soon", &[], a_mute_primary),
     ("r20_an_expired_zone_takes_the_newest_that_is_there", &[], an_expired_zone_takes_the_newest),
     ("r20_a_lower_serial_is_an_alarm_or_accepted_in_time", &[], a_lower_serial),
 ];
@@ -110,6 +112,21 @@ fn a_stale_or_dead_primary(yard: &Yard) {
     serve(&stale, 6);
     notify(secondary.address, ZONE, 6);
     secondary.wait(6);
+}
+
+fn a_mute_primary(yard: &Yard) {
+    let (mute, newer) = (Fake::serving(zone(3)), Fake::serving(zone(3)));
+    let secondary = following(yard, &[&mute, &newer], "");
+    secondary.wait(3);
+    // UDP brings nothing, a connection is made, and then nothing comes either.
+    mute.follow(|_| Vec::new());
+    serve(&newer, 4);
+    let polls = mute.asked(|kind| kind == Kind::Soa).len();
+    notify(secondary.address, ZONE, 0);
+    let first = mute.await_request(polls + 1, |kind| kind == Kind::Soa);
+    let next = newer.await_request(1, |kind| kind == Kind::Soa);
+    assert!(next.at - first.at < Duration::from_secs(20), "{:?}", next.at - first.at);
+    secondary.wait(4);
 }
 
 /// A primary that can be made silent, with one serial before and another one after.

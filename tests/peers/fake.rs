@@ -38,6 +38,16 @@ pub enum Way {
     Tcp(u64),
 }
 
+impl Way {
+    /// The number of the connection, if it was one.
+    pub fn connection(self) -> Option<u64> {
+        match self {
+            Way::Udp => None,
+            Way::Tcp(number) => Some(number),
+        }
+    }
+}
+
 /// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
