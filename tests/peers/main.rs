@@ -22,6 +22,7 @@ mod incremental;
 mod interop;
 mod kills;
 mod large;
+mod lost;
 mod million;
 mod notified;
 mod notify;
@@ -72,9 +73,10 @@ const ALL: &[&[Test]] = &[
     interop::TESTS,
     kills::TESTS,
     large::TESTS,
+    lost::TESTS,
+    million::TESTS,
     notified::TESTS,
     notify::TESTS,
-    million::TESTS,
     pair::TESTS,
     questions::TESTS,
     service::TESTS,
