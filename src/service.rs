@@ -5,13 +5,14 @@
 //! directory is held from the second phase to the last.
 
 mod desk;
+mod traffic;
 mod wiring;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, ConfigError};
@@ -28,6 +29,7 @@ use crate::net::udp::Worker;
 use crate::net::upstream::Upstream;
 use crate::store::{Options, Store, StoreError};
 use desk::Outward;
+use traffic::Traffic;
 use wiring::Handles;
 
 /// Runtimes that carry connections.
@@ -96,13 +98,15 @@ impl Service {
         let (socket, limits) = (config.control.socket.clone(), stream_limits(&config));
         let names = handles.names();
         let running = Arc::new(Mutex::new(Running { config, handles, engine: engine.clone() }));
-        let operations = Arc::new(Operator { running: running.clone(), names });
+        let traffic = Arc::new(OnceLock::new());
+        let operations = Arc::new(Operator { running: running.clone(), names, traffic: traffic.clone() });
         let control = Control::start(&socket, engine.clone(), operations)
             .map_err(|error| StartError::System("cannot listen on the control socket", error))?;
         // A zone that was served before is never refused, not even for the moment until it is shown.
         engine.settle();
         let Front { workers, wake, streams } = open_front(&engine, sockets, runtimes, limits)
             .map_err(|error| StartError::System("cannot start the threads that answer", error))?;
+        traffic.get_or_init(|| Traffic::of(&workers, &streams));
         Ok(Service { engine, running, addresses, workers, wake, streams, upstream, control })
     }
 
@@ -281,9 +285,15 @@ fn reload(running: &Mutex<Running>, force: bool) -> Result<String, String> {
 struct Operator {
     running: Arc<Mutex<Running>>,
     names: wiring::Names,
+    /// Set when the sockets answer.
+    traffic: Arc<OnceLock<Traffic>>,
 }
 
 impl Operations for Operator {
+    fn traffic(&self) -> serde_json::Value {
+        self.traffic.get().unwrap_or(&Traffic::default()).to_json()
+    }
+
     fn reload(&self, force: bool) -> Result<String, String> {
         reload(&self.running, force)
     }

@@ -24,7 +24,7 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 struct ConfigFile {
     /// The config file.
-    #[arg(long, short, default_value = "config.toml", value_name = "FILE")]
+    #[arg(long, short, default_value = "config.toml", value_name = "FILE", global = true)]
     config: PathBuf,
 }
 
@@ -34,10 +34,10 @@ struct Server {
     #[command(flatten)]
     file: ConfigFile,
     /// The control socket; otherwise the config tells.
-    #[arg(long, value_name = "SOCKET")]
+    #[arg(long, value_name = "SOCKET", global = true)]
     control: Option<PathBuf>,
     /// Print JSON.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 
@@ -61,6 +61,9 @@ enum Command {
         /// Check this file as the zone of this name instead.
         #[arg(long, num_args = 2, value_names = ["ZONE", "FILE"])]
         zone: Option<Vec<String>>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// A primary and a secondary on this machine, to try things with.
     Demo {
@@ -150,7 +153,7 @@ enum ZoneCommand {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run { file, log, log_json } => run::run(&file.config, log, log_json),
-        Command::Check { file, zone } => check::check(&file.config, zone.as_deref()),
+        Command::Check { file, zone, json } => check::check(&file.config, zone.as_deref(), json),
         Command::Demo { zones } => demo::demo(&zones),
         Command::Status { server, zone } => remote::status(&server, zone),
         Command::Wait { server, zone, serial, timeout } => remote::wait(&server, zone, serial, timeout),

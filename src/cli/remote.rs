@@ -1,9 +1,9 @@
 //! The subcommands that talk to a running server through its control socket.
 
-use std::io::Write;
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Server, ZoneCommand};
 use crate::config::{Config, Paint};
@@ -21,6 +21,9 @@ pub(super) fn status(server: &Server, zone: Option<String>) -> Result<(), String
     for stored in value["stored"].as_array().into_iter().flatten() {
         let serial = stored["serial"].as_u64().map_or_else(|| String::from("-"), |serial| serial.to_string());
         anstream::println!("{}  stored, not configured  serial {serial}", text(&stored["zone"]));
+    }
+    if let lost @ 1.. = value["traffic"]["udp_lost"].as_u64().unwrap_or(0) {
+        anstream::println!("{lost} datagrams were lost because they came faster than they were read");
     }
     Ok(())
 }
@@ -53,11 +56,50 @@ pub(super) fn zone(server: &Server, command: ZoneCommand) -> Result<(), String> 
     say(server, &ask(server, &Request::Zone { zone, action })?)
 }
 
+/// The zone as a file, or as JSON with an object for each record. Records are passed on as they
+/// come: a zone may be larger than memory.
 fn dump(server: &Server, zone: String) -> Result<(), String> {
     let mut client = connect(server)?;
     let request = Request::Zone { zone, action: ZoneAction::Dump };
-    client.ask(&request).map_err(|error| error.to_string())?;
-    client.rest(&mut std::io::stdout().lock()).map_err(|error| error.to_string())
+    let head = client.ask(&request).map_err(|error| error.to_string())?;
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut records = 0;
+    let written = (|| {
+        if server.json {
+            write!(out, "{{\"zone\":{},\"serial\":{},\"records\":[", head["zone"], head["serial"])?;
+        }
+        while let Some(line) = client.next_line()? {
+            if server.json {
+                out.write_all(if records == 0 { b"\n" } else { b",\n" })?;
+                serde_json::to_writer(&mut out, &record_json(&line))?;
+            } else {
+                out.write_all(line.as_bytes())?;
+                out.write_all(b"\n")?;
+            }
+            records += 1;
+        }
+        if server.json {
+            out.write_all(b"\n]}\n")?;
+        }
+        out.flush()
+    })();
+    match written {
+        // Whoever reads has enough, as `head` does.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+        other => other.map_err(|error| error.to_string())?,
+    }
+    match head["records"].as_u64() {
+        Some(all) if all != records => Err(format!("the dump broke off after {records} of {all} records")),
+        _ => Ok(()),
+    }
+}
+
+/// One line of a dump: owner, TTL, class, type and RDATA between tabs.
+fn record_json(line: &str) -> Value {
+    let mut fields = line.splitn(5, '\t');
+    let mut next = || fields.next().unwrap_or_default();
+    let (name, ttl, class, rtype, data) = (next(), next(), next(), next(), next());
+    json!({ "name": name, "ttl": ttl.parse::<u32>().ok(), "class": class, "type": rtype, "data": data })
 }
 
 fn connect(server: &Server) -> Result<Client, String> {
@@ -83,7 +125,8 @@ fn say(server: &Server, value: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn print_json(value: &Value) -> Result<(), String> {
+/// Prints a value for machines.
+pub(super) fn print_json(value: &Value) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, value).map_err(|error| error.to_string())?;
     writeln!(out).map_err(|error| error.to_string())

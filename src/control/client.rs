@@ -1,7 +1,7 @@
 //! The other end of the control socket, for the command line.
 
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -60,9 +60,16 @@ impl Client {
         }
     }
 
-    /// What follows an answer up to the end of the stream: the text of a dump.
-    pub fn rest(mut self, out: &mut dyn Write) -> Result<(), ClientError> {
-        let stream: &mut dyn Read = &mut self.0;
-        io::copy(stream, out).map(drop).map_err(ClientError::Broken)
+    /// The next line of what follows an answer, without its end: the text of a dump. `None` at the
+    /// end of the stream.
+    pub fn next_line(&mut self) -> io::Result<Option<String>> {
+        let mut line = String::new();
+        if self.0.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        if line.ends_with('\n') {
+            line.pop();
+        }
+        Ok(Some(line))
     }
 }

@@ -32,6 +32,8 @@ pub trait Operations: Send + Sync {
     /// Reads the config again; the sentence says what changed, or why nothing did.
     /// `force` lets it remove many zones at once (R09).
     fn reload(&self, force: bool) -> Result<String, String>;
+    /// What came in and went out since the start, in numbers.
+    fn traffic(&self) -> Value;
     /// The configured name of a peer.
     fn peer_name(&self, peer: u32) -> String;
 }
@@ -150,8 +152,9 @@ impl Desk {
         let value = match request {
             Request::Status { zone: None } => {
                 let zones = self.engine.statuses();
-                let zones: Vec<_> = zones.iter().map(|status| self.named(status)).collect();
-                json!({ "zones": zones, "stored": self.engine.stored() })
+                let zones: Vec<Value> = zones.iter().map(|status| self.named(status)).collect();
+                let (stored, traffic) = (self.engine.stored(), self.operations.traffic());
+                json!({ "zones": zones, "stored": stored, "traffic": traffic })
             }
             Request::Status { zone: Some(zone) } => {
                 let (_, id) = self.zone(zone)?;
@@ -186,7 +189,10 @@ impl Desk {
                 let slot = world.zones.exact(apex.as_ref());
                 let version = slot.and_then(|slot| slot.version_at(self.engine.clock().now().tick));
                 let version = version.ok_or("nothing is published of this zone")?.clone();
-                return Ok((json!({ "serial": version.serial().0 }), Some(version)));
+                let records = version.record_count();
+                let head =
+                    json!({ "zone": apex.to_string(), "serial": version.serial().0, "records": records });
+                return Ok((head, Some(version)));
             }
             ZoneAction::Remove => {
                 let setup = self.engine.zone_setup(id).ok_or("no such zone")?;

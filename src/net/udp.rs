@@ -26,17 +26,20 @@ pub struct Worker {
     thread: JoinHandle<()>,
     /// What it counts.
     pub counters: Arc<Counters>,
+    /// What it reads from; others may only ask about it.
+    pub socket: Arc<UdpSocket>,
 }
 
 impl Worker {
     /// Starts a worker on `socket`; it ends when `wake` rings.
     pub fn start(socket: UdpSocket, desk: Arc<dyn Desk>, wake: Wake) -> io::Result<Worker> {
         let state = WorkerState::new();
-        let counters = state.counters.clone();
+        let (counters, socket) = (state.counters.clone(), Arc::new(socket));
+        let read = socket.clone();
         let thread = std::thread::Builder::new().name("udp".into()).spawn(move || {
-            Turns { socket, desk, state, arrivals: Batch::new(), departures: Batch::new() }.run(&wake)
+            Turns { socket: read, desk, state, arrivals: Batch::new(), departures: Batch::new() }.run(&wake)
         })?;
-        Ok(Worker { thread, counters })
+        Ok(Worker { thread, counters, socket })
     }
 
     /// Waits for its end.
@@ -47,7 +50,7 @@ impl Worker {
 }
 
 struct Turns {
-    socket: UdpSocket,
+    socket: Arc<UdpSocket>,
     desk: Arc<dyn Desk>,
     state: WorkerState,
     arrivals: Batch,

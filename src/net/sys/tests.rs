@@ -80,3 +80,21 @@ fn a_wake_ends_every_wait() {
     wake.ring();
     assert!(waiting.join().expect("a thread"));
 }
+
+#[test]
+fn r30_what_the_kernel_drops_is_counted() {
+    let server = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).expect("a socket");
+    server.set_recv_buffer_size(4096).expect("a small buffer");
+    server.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("bound");
+    let server = UdpSocket::from(server);
+    let to = server.local_addr().expect("an address");
+    assert_eq!(receive_drops(&server).expect("a count"), 0);
+    let client = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    for _ in 0..100 {
+        client.send_to(&[0; 1000], to).expect("sent");
+    }
+    server.set_nonblocking(true).expect("an option");
+    let mut octets = [0; 1000];
+    let taken = std::iter::from_fn(|| server.recv(&mut octets).ok()).count() as u32;
+    assert_eq!((taken + receive_drops(&server).expect("a count"), taken < 100), (100, true));
+}

@@ -1,0 +1,52 @@
+//! What the sockets counted, summed up for `status`.
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::dns::ResponseCode;
+use crate::ident::Transport;
+use crate::net::sys;
+use crate::net::tcp::Streams;
+use crate::net::udp::Worker;
+use crate::serve::Counters;
+
+/// The counters of everything that answers.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    counters: Vec<Arc<Counters>>,
+    sockets: Vec<Arc<UdpSocket>>,
+}
+
+impl Traffic {
+    /// The counters of these workers and runtimes.
+    pub(super) fn of(workers: &[Worker], streams: &Streams) -> Traffic {
+        let own = workers.iter().map(|worker| &worker.counters).chain(&streams.counters);
+        Traffic {
+            counters: own.cloned().collect(),
+            sockets: workers.iter().map(|worker| worker.socket.clone()).collect(),
+        }
+    }
+
+    /// Sums since the start. `udp_lost` are datagrams that the kernel dropped because no worker read
+    /// them in time (R30).
+    pub(super) fn to_json(&self) -> Value {
+        let sum = |count: &dyn Fn(&Counters) -> u64| -> u64 {
+            self.counters.iter().map(|counters| count(counters)).sum()
+        };
+        let lost = self.sockets.iter().filter_map(|socket| sys::receive_drops(&**socket).ok());
+        let replies = |rcode| sum(&|counters| counters.replies(rcode));
+        json!({
+            "udp_requests": sum(&|counters| counters.requests(Transport::Udp)),
+            "udp_lost": lost.map(u64::from).sum::<u64>(),
+            "tcp_requests": sum(&|counters| counters.requests(Transport::Tcp)),
+            "unanswered": sum(&Counters::dropped),
+            "truncated": sum(&Counters::truncated),
+            "refused": replies(ResponseCode::Refused),
+            "failed": replies(ResponseCode::ServFail),
+            "notifies": sum(&Counters::notifies),
+            "transfers": sum(&Counters::transfers),
+        })
+    }
+}
