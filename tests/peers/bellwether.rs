@@ -208,6 +208,11 @@ impl<'y> Bellwether<'y> {
         process.wait()
     }
 
+    /// Waits until it ends by itself, and says how it went.
+    pub fn ended(&self) -> std::process::ExitStatus {
+        self.process.borrow_mut().as_mut().expect("a running server").wait()
+    }
+
     /// SIGHUP.
     pub fn hang_up(&self) {
         self.signal(Signal::SIGHUP);

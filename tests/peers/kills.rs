@@ -8,7 +8,7 @@
 //! the server at random moments until there is one with something under way.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
@@ -39,13 +39,12 @@ const TURNS: usize = 6;
 /// The pause between two edits of one of these.
 const TURN: Duration = Duration::from_millis(150);
 /// How long an aimed kill waits at most for something to be under way.
-const AIM_MAX: Duration = Duration::from_secs(2);
-/// The longest that a server runs on between two looks at it, in microseconds.
-const AIM_AGAIN_US: u64 = 3_000;
-/// How long threads may run on after the signal that freezes them.
-const FREEZING: Duration = Duration::from_millis(1);
+const AIM_MAX: Duration = Duration::from_secs(5);
+/// The longest that a server runs on between two looks at it, in microseconds; long enough that it
+/// gets on with its work on a machine that is busy.
+const AIM_AGAIN_US: u64 = 10_000;
 /// One kill of so many is not aimed.
-const UNAIMED: u64 = 16;
+const UNAIMED: u64 = 20;
 
 /// A zone and how its files are made.
 struct Zone {
@@ -230,16 +229,12 @@ fn freeze_at_work(server: &Bellwether<'_>, dice: &mut Dice) {
     let (mut work, mut line) = (UnderWay::default(), String::new());
     let begun = Instant::now();
     while begun.elapsed() < AIM_MAX {
-        server.signal(Signal::SIGSTOP);
-        // A thread may run on for a moment, so a second look tells what holds.
-        for pause in [Duration::ZERO, FREEZING] {
-            std::thread::sleep(pause);
-            while log.read_line(&mut line).expect("a log") > 0 {
-                // A line that is half written yet is completed by a later read.
-                if line.ends_with('\n') {
-                    work.take(&line);
-                    line.clear();
-                }
+        freeze(server);
+        while log.read_line(&mut line).expect("a log") > 0 {
+            // A line that is half written yet is completed by a later read.
+            if line.ends_with('\n') {
+                work.take(&line);
+                line.clear();
             }
         }
         if work.count() > 0 {
@@ -248,6 +243,21 @@ fn freeze_at_work(server: &Bellwether<'_>, dice: &mut Dice) {
         server.signal(Signal::SIGCONT);
         std::thread::sleep(Duration::from_micros(dice.roll(AIM_AGAIN_US)));
     }
+}
+
+/// Freezes every thread of a server: on a busy machine some run on for a while after the signal.
+fn freeze(server: &Bellwether<'_>) {
+    server.signal(Signal::SIGSTOP);
+    let tasks = format!("/proc/{}/task", server.id());
+    yard::poll("every thread to stand still", || {
+        let stands = |task: std::io::Result<DirEntry>| {
+            let stat = std::fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
+            // The state follows the name, which stands in parentheses.
+            Some(stat.rsplit_once(") ")?.1.starts_with('T'))
+        };
+        let mut tasks = std::fs::read_dir(&tasks).expect("a running server");
+        tasks.all(|task| stands(task) != Some(false)).then_some(())
+    });
 }
 
 /// Waits until both servers show the last token of every zone.

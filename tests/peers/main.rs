@@ -27,6 +27,7 @@ mod million;
 mod notified;
 mod notify;
 mod observer;
+mod operator;
 mod pair;
 mod peer;
 mod questions;
@@ -77,6 +78,7 @@ const ALL: &[&[Test]] = &[
     million::TESTS,
     notified::TESTS,
     notify::TESTS,
+    operator::TESTS,
     pair::TESTS,
     questions::TESTS,
     service::TESTS,
