@@ -25,6 +25,7 @@ use crate::zone::text::load;
 use crate::zone::{Change, DigestKey, SlotState, Version, diff};
 
 mod loss;
+mod rollback;
 mod survival;
 
 const ZONE: ZoneId = ZoneId(0);

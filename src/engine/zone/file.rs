@@ -120,6 +120,10 @@ impl Zone {
             let text = "the secondaries are being asked which serial they have; try again";
             return out.push(Action::Done(token, Err(text.into())));
         }
+        if matches!(self.commit, Some((_, Some(_)))) {
+            // It would go back from a version that is not the live one any more when it is ready.
+            return out.push(Action::Done(token, Err(String::from("a version is being written; try again"))));
+        }
         let attempt = Attempt(self.next_ticket);
         self.next_ticket += 1;
         source.reading = Some(attempt);

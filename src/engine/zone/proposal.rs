@@ -62,7 +62,10 @@ impl Zone {
         let (reason, text) = match refusal {
             Refusal::Stale => {
                 return match origin {
-                    Origin::File { .. } | Origin::Rollback => self.read_file(out),
+                    Origin::File { .. } => self.read_file(out),
+                    Origin::Rollback => {
+                        self.answer_waiting(Err(String::from("the zone moved on; try again")), out);
+                    }
                     Origin::Transfer { .. } => {
                         let text = "the zone moved on";
                         self.transfer_rejected(now, Reason::IxfrInconsistent, text, out);
