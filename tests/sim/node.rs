@@ -1,6 +1,6 @@
 //! One simulated server: a shard, a store on a disk that fails, a world, and clocks of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,8 +66,8 @@ pub struct Running {
     pub worker: WorkerState,
     /// What it says of each zone.
     pub statuses: BTreeMap<ZoneId, Arc<ZoneStatus>>,
-    /// For which tick the shard is to be woken.
-    pub armed: Option<Tick>,
+    /// For which ticks the shard is to be woken.
+    pub armed: BTreeSet<Tick>,
     /// The moment at which the boot clock showed 0.
     booted: Moment,
 }
@@ -114,7 +114,7 @@ impl Node {
             world: self.blank.clone(),
             worker: WorkerState::default(),
             statuses: BTreeMap::new(),
-            armed: None,
+            armed: BTreeSet::new(),
             booted: Moment(now.0 - uptime),
         });
         let mut had: BTreeMap<Name, _> =

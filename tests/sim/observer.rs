@@ -170,15 +170,13 @@ impl Observer {
         let Event::Answered(zone, _, Ok(answer)) = event else { return };
         let full = now.after(self.expire);
         let watched = &mut self.watched[server][zone.0 as usize];
-        let (until, surely) = match answer {
+        let (until, at_least) = match answer {
             Answer::Soa { serial, expire } | Answer::Current { serial, expire }
                 if watched.seen == Some(serial.0) =>
             {
                 let option = expire.map(|left| now.after(Duration::from_secs(u64::from(left))));
-                let later =
-                    |had: Option<Moment>| option.map_or(full, |option| option.max(had.unwrap_or(option)));
-                // After its clock jumped, nobody but the server knows what it had: `until` is the most.
-                (later(watched.until), later(watched.must))
+                let until = option.map(|option| watched.until.map_or(option, |had| had.max(option)));
+                (until.unwrap_or(full), option.unwrap_or(full))
             }
             Answer::TryTcp { serial: Some(serial) } if watched.seen == Some(serial.0) => (full, full),
             Answer::Changed { expire, .. } => {
@@ -187,7 +185,9 @@ impl Observer {
             }
             Answer::Soa { .. } | Answer::Current { .. } | Answer::TryTcp { .. } | Answer::NotifyAck => return,
         };
-        watched.confirm(now, until.min(full), surely.min(full));
+        // What was left before is known at least to have been what it had to be.
+        let before = watched.must.unwrap_or_default();
+        watched.confirm(now, until.min(full), before.max(at_least.before(ROUNDING)).min(full));
     }
 
     /// What a shard wants done.
@@ -198,8 +198,9 @@ impl Observer {
             match &slot.state {
                 SlotState::Serving { version, .. } => self.publishes(server, zone, now, version),
                 SlotState::Expired => {
-                    self.watched[server][zone].may_go_back = true;
-                    self.watched[server][zone].must = None;
+                    let watched = &mut self.watched[server][zone];
+                    assert!(!watched.must_serve(now), "server {server} gives {} up too early", ZONES[zone]);
+                    watched.may_go_back = true;
                 }
                 SlotState::Loading | SlotState::Faulted => {}
             }
@@ -217,7 +218,7 @@ impl Observer {
         if let Some((_, expire)) = watched.transferred.take() {
             watched.may_go_back |= std::mem::take(&mut watched.retransfer);
             let until = transferred(now, expire, self.expire);
-            watched.confirm(now, until, until);
+            watched.confirm(now, until, until.before(ROUNDING));
         }
         let digests = self.published[zone].entry(serial).or_default();
         if server == 0 {
@@ -289,7 +290,7 @@ impl Observer {
             if server != 0 && watched.until.is_some_and(|until| now >= until) {
                 watched.may_go_back = true;
             }
-            let early = was_seen && watched.must.is_some_and(|must| now < must);
+            let early = watched.must_serve(now);
             assert!(server == 0 || !early, "server {server} stops serving {apex} before EXPIRE");
             return;
         };
@@ -349,11 +350,16 @@ impl Observer {
 }
 
 impl Watched {
-    /// May serve until then, and surely does so until then.
-    fn confirm(&mut self, now: Moment, until: Moment, surely: Moment) {
+    /// Whether a secondary has nothing to excuse it for not serving the zone.
+    fn must_serve(&self, now: Moment) -> bool {
+        let was_seen = self.seen.is_some() && !self.may_go_back && !self.excused;
+        was_seen && self.must.is_some_and(|must| now < must)
+    }
+
+    fn confirm(&mut self, now: Moment, until: Moment, must: Moment) {
         self.until = Some(until);
         self.confirmed = now;
-        self.must = (!self.may_go_back).then(|| Moment(surely.0.saturating_sub(ROUNDING.as_millis() as u64)));
+        self.must = (!self.may_go_back).then_some(must);
     }
 }
 

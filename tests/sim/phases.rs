@@ -29,6 +29,8 @@ pub fn run(seed: u64, plan: Plan) -> u64 {
     simulation.rest(converge / 2);
     simulation.blackout();
     simulation.converges("after a blackout", converge);
+    // A request that was lost in it may keep a server waiting.
+    simulation.rest(Duration::from_secs(120));
     for round in 0..3 {
         simulation.burst();
         simulation.converges(&format!("after burst {round} of edits, when all is well"), PROMPT);

@@ -13,6 +13,11 @@ impl Moment {
         Moment(self.0 + wait.as_millis() as u64)
     }
 
+    /// This long before it.
+    pub fn before(self, time: Duration) -> Moment {
+        Moment(self.0.saturating_sub(time.as_millis() as u64))
+    }
+
     /// The time since `earlier`.
     pub fn since(self, earlier: Moment) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -26,7 +26,7 @@ pub enum What {
     /// An event for the shard of a server's start.
     Shard(usize, u64, Box<Event>),
     /// A deadline of a server's start.
-    Wake(usize, u64),
+    Wake(usize, u64, Tick),
     /// The store writes what is queued.
     Commit(usize, u64),
     /// The store tries its disk again.
@@ -68,7 +68,7 @@ impl What {
     fn doer(&self) -> Option<usize> {
         match self {
             What::Shard(server, ..)
-            | What::Wake(server, _)
+            | What::Wake(server, ..)
             | What::Commit(server, _)
             | What::Heal(server, _)
             | What::Read(server, ..)
@@ -168,9 +168,9 @@ impl Simulation {
                     self.tell(server, *event);
                 }
             }
-            What::Wake(server, start) => {
+            What::Wake(server, start, tick) => {
                 if self.is_alive(server, start) {
-                    self.nodes[server].running.as_mut().expect("it is alive").armed = None;
+                    self.nodes[server].running.as_mut().expect("it is alive").armed.remove(&tick);
                     self.tell(server, Event::Tick);
                 }
             }
@@ -297,10 +297,10 @@ impl Simulation {
         let node = &mut self.nodes[server];
         let Some(running) = &mut node.running else { return };
         let Some(deadline) = running.shard.deadline() else { return };
-        if running.armed.is_none_or(|armed: Tick| deadline < armed) {
-            running.armed = Some(deadline);
+        if running.armed.first().is_none_or(|armed| deadline < *armed) {
+            running.armed.insert(deadline);
             let at = node.moment(deadline);
-            self.queue.push_at(at, What::Wake(server, node.starts));
+            self.queue.push_at(at, What::Wake(server, node.starts, deadline));
         }
     }
 
