@@ -97,6 +97,11 @@ impl Simulation {
         if self.nodes[server].running.is_some() {
             self.observer.crashes(server, self.queue.now(), &self.nodes[server]);
             self.nodes[server].running = None;
+            if self.nodes[server].lost_power() {
+                // While the store was closed.
+                let seed = self.random.next_u64();
+                self.nodes[server].crash(seed);
+            }
             let down = Duration::from_millis(100 + self.random.below(5000));
             self.queue.push(down, What::Start(server));
         }
