@@ -15,9 +15,9 @@ use bellwether::net::sys::{BATCH, Batch, Local};
 
 use crate::zone::{Numbers, Questions};
 
-/// Batches under way. With more a small receive buffer would overflow, with fewer the server would
-/// wait for us.
-const BATCHES_UNDER_WAY: usize = 4;
+/// Batches under way. More would not fit the receive buffer that Linux gives by default while a busy
+/// machine stops the server; with fewer the server would wait for us.
+const BATCHES_UNDER_WAY: usize = 3;
 /// Client ports, which are not those of the batches under way alone.
 const PORTS: usize = 64;
 /// How long a reply may take before it counts as lost; a busy machine may stop a server for a while.

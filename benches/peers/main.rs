@@ -43,7 +43,7 @@ fn main() -> ExitCode {
             .and_then(|octets| floor::serve(octets).map_err(|error| format!("the floor: {error}"))),
         _ => options(&arguments).and_then(|options| {
             let report = udp::run(&options).map_err(|error| error.to_string())?;
-            table::print(&report);
+            table::print_versions(&report);
             let Some(file) = &options.json else { return Ok(()) };
             std::fs::write(file, table::json(&report)).map_err(|error| format!("{}: {error}", file.display()))
         }),

@@ -21,24 +21,24 @@ struct Row {
     lost: u64,
 }
 
-/// Prints all cases, then who took part.
-pub fn print(report: &Report) {
-    for case in &report.cases {
-        println!("\nUDP, {}", case.name);
-        println!(
-            "| server | CPU µs a query | × floor (95 %) | user µs | busy | queries/s | octets a reply |"
-        );
-        println!("|---|---|---|---|---|---|---|");
-        for row in rows(case) {
-            let Row { kind, micros, ratio, user_micros, busy, rate, octets, wrong, lost } = row;
-            let [low, high] = ratio.interval;
-            print!("| {} | {:.2} | {:.2} ({low:.2}-{high:.2}) ", kind.name(), micros.median, ratio.median);
-            println!("| {user_micros:.2} | {:.0} % | {rate:.0} | {octets:.0} |", busy * 100.0);
-            if wrong + lost > 0 {
-                println!("{}: {wrong} replies were not what was asked for, {lost} did not come", kind.name());
-            }
-        }
+/// Prints one case, and what went wrong in it.
+pub fn print_case(case: &CaseReport) {
+    println!("\nUDP, {}", case.name);
+    println!("| server | CPU µs a query | × floor (95 %) | user µs | busy | queries/s | octets a reply |");
+    println!("|---|---|---|---|---|---|---|");
+    let rows = rows(case);
+    for Row { kind, micros, ratio, user_micros, busy, rate, octets, .. } in &rows {
+        let [low, high] = ratio.interval;
+        print!("| {} | {:.2} | {:.2} ({low:.2}-{high:.2}) ", kind.name(), micros.median, ratio.median);
+        println!("| {user_micros:.2} | {:.0} % | {rate:.0} | {octets:.0} |", busy * 100.0);
     }
+    for Row { kind, wrong, lost, .. } in rows.iter().filter(|row| row.wrong + row.lost > 0) {
+        println!("{}: {wrong} replies were not what was asked for, {lost} did not come", kind.name());
+    }
+}
+
+/// Prints who took part, and who should have.
+pub fn print_versions(report: &Report) {
     let [server, client] = report.cores;
     println!("\nOne worker each on processor {server}, the client on processor {client}:");
     for (kind, version) in &report.versions {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::Options;
 use crate::load::{Client, Expect, Tally};
 use crate::server::{Kind, Server, pin};
+use crate::table;
 use crate::usage::Usage;
 use crate::zone::{Kind as Ask, Mix, Questions, Shape, Zone};
 
@@ -95,8 +96,13 @@ pub fn run(options: &Options) -> io::Result<Report> {
     }
     pin(cores[1])?;
     let cases = CASES.iter().filter(|case| case.quick || !options.quick);
-    let cases = cases.map(|case| run_case(case, &servers, options, cores[0])).collect::<io::Result<_>>()?;
-    Ok(Report { versions, missing, cores, cases })
+    let case = |case| {
+        let report = run_case(case, &servers, options, cores[0])?;
+        // At once, so that whoever ends a long run early has what was done.
+        table::print_case(&report);
+        Ok(report)
+    };
+    Ok(Report { versions, missing, cores, cases: cases.map(case).collect::<io::Result<_>>()? })
 }
 
 fn run_case(case: &Case, kinds: &[Kind], options: &Options, core: usize) -> io::Result<CaseReport> {
@@ -136,7 +142,7 @@ fn start(
 ) -> io::Result<Vec<Server>> {
     let ours = Kind::Bellwether.start(dir, zone_file, 0, core)?;
     let tally = client.run(ours.address, questions, Expect::Answers, WARM_UP)?;
-    let octets = tally.octets.checked_div(tally.replies).unwrap_or(0) as usize;
+    let octets = tally.octets.div_ceil(tally.replies.max(1)) as usize;
     let mut ours = Some(ours);
     kinds
         .iter()
