@@ -71,8 +71,8 @@ fn each_deciding(target: &[u8], mut visit: impl FnMut(&[u8])) {
     }
 }
 
-/// What [`check`] finds in `after`, made from `before` of which `found` is known. The references must
-/// be those of all records of `after`, and of each page in which a record of theirs differs.
+/// What [`check`] finds in `after`, made from `before` of which `found` is known. The references were
+/// noted over all records of `after`, for no fewer pages than those in which a record differs.
 pub fn check_again(before: &Version, found: &Findings, after: &Version, references: &References) -> Findings {
     let touched = Changes::between(before, after).and_then(|changes| changes.touched(references));
     let Some(names) = touched.filter(|_| found.are_complete()) else { return check(after) };
