@@ -77,7 +77,7 @@ pub const DIAGNOSTICS_MAX: usize = 20;
 pub const TRANSFER_OCTETS_MAX: u64 = 16 * 1024 * 1024 * 1024;
 /// Records that one transfer may bring; default of `transfer_records_max` (d16).
 pub const TRANSFER_RECORDS_MAX: u64 = 500_000_000;
-/// The longest that a transfer may take, in or out (r21).
+/// The longest that a transfer may take, out (r21) or in; default of `transfer_time_max` (d16).
 pub const TRANSFER_TIME_MAX: Duration = Duration::from_secs(2 * 60 * 60);
 /// Silence on a transfer in after which it is given up.
 pub const TRANSFER_IDLE_MAX: Duration = Duration::from_secs(30);

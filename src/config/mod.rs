@@ -226,6 +226,8 @@ pub struct Secondary {
     pub transfer_octets_max: u64,
     /// Records that one transfer may bring.
     pub transfer_records_max: u64,
+    /// Time that one transfer may take.
+    pub transfer_time_max: Duration,
 }
 
 /// How serials of a primary are chosen (R11).

@@ -116,6 +116,7 @@ pub(super) struct RawZone {
     pub lower_serial_after: Option<Spanned<Seconds>>,
     pub transfer_octets_max: Option<Spanned<Octets>>,
     pub transfer_records_max: Option<Spanned<u64>>,
+    pub transfer_time_max: Option<Spanned<Seconds>>,
 }
 
 /// `role = "primary" | "secondary"`.

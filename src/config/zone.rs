@@ -299,6 +299,7 @@ impl<'a> Merged<'a> {
         }
         let octets = self.value(|zone| &zone.transfer_octets_max).map(|octets| octets.get_ref().0);
         let records = self.value(|zone| &zone.transfer_records_max).map(|records| *records.get_ref());
+        let time = self.value(|zone| &zone.transfer_time_max).map(|time| time.get_ref().0);
         Some(Secondary {
             primaries,
             ixfr: self.value(|zone| &zone.ixfr).is_none_or(|ixfr| *ixfr.get_ref()),
@@ -311,6 +312,7 @@ impl<'a> Merged<'a> {
             },
             transfer_octets_max: octets.unwrap_or(limits::TRANSFER_OCTETS_MAX),
             transfer_records_max: records.unwrap_or(limits::TRANSFER_RECORDS_MAX),
+            transfer_time_max: time.unwrap_or(limits::TRANSFER_TIME_MAX),
         })
     }
 
@@ -330,6 +332,7 @@ impl<'a> Merged<'a> {
                     span("lower_serial_after", &zone.lower_serial_after),
                     span("transfer_octets_max", &zone.transfer_octets_max),
                     span("transfer_records_max", &zone.transfer_records_max),
+                    span("transfer_time_max", &zone.transfer_time_max),
                 ],
                 "primary",
             ),

@@ -7,6 +7,7 @@ use crate::dns::Name;
 use crate::ident::{PeerId, ZoneId};
 use crate::replica::follow::LowerSerial;
 use crate::replica::timers::Clamps;
+use crate::transfer::incoming::TransferLimits;
 use crate::zone::DigestKey;
 
 /// One zone as it is configured.
@@ -46,8 +47,8 @@ pub enum Role {
         ixfr: bool,
         /// R20.
         lower_serial: LowerSerial,
-        /// Most octets and records that one transfer may bring (D16).
-        limits: (u64, u64),
+        /// How much one transfer may bring (D16).
+        limits: TransferLimits,
     },
 }
 

@@ -20,7 +20,7 @@ use crate::replica::follow::LowerSerial;
 use crate::replica::timers::Clamps;
 use crate::store::{BodyWrite, Options, RecoveredZone, Store, ZoneWrite};
 use crate::time::{Now, Tick, Wall};
-use crate::transfer::incoming::{Answer, AskKind, Form, TransferError};
+use crate::transfer::incoming::{Answer, AskKind, Form, TransferError, TransferLimits};
 use crate::zone::text::load;
 use crate::zone::{Change, DigestKey, SlotState, Version, diff};
 
@@ -81,7 +81,7 @@ fn primary() -> Role {
 }
 
 fn secondary() -> Role {
-    let limits = (1 << 30, 1 << 20);
+    let limits = TransferLimits::default();
     let (primaries, authenticated) = (vec![NS1], Vec::new());
     Role::Secondary { primaries, authenticated, ixfr: true, lower_serial: LowerSerial::Alert, limits }
 }

@@ -275,6 +275,7 @@ async fn exchange(
         let wait = if messages == 0 { first_wait } else { TRANSFER_IDLE_MAX };
         let patience = deadline.min(Instant::now() + wait);
         let read = match timeout_at(patience, read_message(&mut stream, &mut message)).await {
+            Err(_) if Instant::now() >= deadline => Err(TransferError::TooSlow),
             Err(_) => Err(exchange.silent()),
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(exchange.closed()),
             Ok(read) => read.map_err(unreachable),

@@ -14,6 +14,7 @@ use crate::engine::{Book, Role, ZoneSetup};
 use crate::ident::{PeerId, ZoneId};
 use crate::policy::{PeerFacts, Peers, Rule, RuleBook, RuleSet, Who, ZoneRules};
 use crate::serve::{self, ServerFacts};
+use crate::transfer::incoming::TransferLimits;
 
 /// Names by handle, for log lines and replies.
 #[derive(Clone, Default)]
@@ -200,7 +201,11 @@ pub(super) fn zones(config: &Config, handles: &mut Handles) -> Vec<ZoneSetup> {
                     .collect(),
                 ixfr: secondary.ixfr,
                 lower_serial: secondary.lower_serial,
-                limits: (secondary.transfer_octets_max, secondary.transfer_records_max),
+                limits: TransferLimits {
+                    octets: secondary.transfer_octets_max,
+                    records: secondary.transfer_records_max,
+                    time: secondary.transfer_time_max,
+                },
             },
         },
         notify: notified(config, zone).map(|index| handles.peer(config, index)).collect(),

@@ -12,6 +12,7 @@ use crate::yard::{self, KEY_NAME, Yard};
 pub const TESTS: &[Test] = &[
     ("d10_a_slow_reader_gets_one_version_whole", &[], a_slow_reader_gets_one_version),
     ("r21_the_oldest_readers_of_replaced_versions_are_cut_off", &[], the_oldest_readers),
+    ("d14_more_transfers_than_the_limit_wait_their_turn", &[], more_than_the_limit),
     ("d14_r21_fifty_stalled_readers_hurt_nobody_and_are_cut_off", &[], fifty_stalled_readers),
 ];
 
@@ -128,4 +129,43 @@ fn the_oldest_readers(yard: &Yard) {
         false
     };
     assert_eq!([&mut oldest, &mut middle, &mut newest].map(ends_whole), [false, true, true]);
+}
+
+fn more_than_the_limit(yard: &Yard) {
+    /// As `src/limits.rs` has it.
+    const AT_ONCE: u16 = 128;
+    let server = Bellwether::new(yard, "primary");
+    server.write_zone(&text_with(1, "before"));
+    server.configure_more(
+        "tcp_connections_per_client = 200\n",
+        "",
+        &format!(
+            "[[zones]]\nname = \"{ZONE}\"\nrole = \"primary\"\nfile = \"example.com.zone\"\n\
+             allow_transfer = [\"key:{KEY_NAME}\"]\n"
+        ),
+    );
+    server.start();
+    server.wait(1);
+    let begin = |id: u16| {
+        let mut stream = Stream::narrow(server.address);
+        let (request, mut chain) = Seal::flock().request(Message::query(id, ZONE, AXFR));
+        stream.send(&[request.0]);
+        let first = stream.read().expect("a message");
+        assert!(chain.verify(&first));
+        (first, stream)
+    };
+    let mut stalled: Vec<Stream> = (0..AT_ONCE)
+        .map(|id| {
+            let (first, stream) = begin(id);
+            assert_eq!(first.rcode(), 0, "transfer {id}");
+            stream
+        })
+        .collect();
+    // One too many: told so with SERVFAIL, and the connection goes on.
+    let (refused, mut stream) = begin(AT_ONCE);
+    assert_eq!((refused.rcode(), refused.count(1)), (2, 0));
+    assert_eq!(stream.ask(&Message::query(1, ZONE, SOA)).serials(), [1]);
+    // Whoever goes away makes room.
+    stalled.pop();
+    yard::poll("room for one more", || (begin(AT_ONCE).0.rcode() == 0).then_some(()));
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Test;
 use crate::bellwether::Bellwether;
@@ -15,6 +15,7 @@ use crate::yard::{self, Yard};
 pub const TESTS: &[Test] = &[
     ("g04_refresh_then_retry_then_refresh_again", &[], refresh_then_retry),
     ("g05_r18_an_expired_zone_is_not_served_and_comes_back", &[], an_expired_zone),
+    ("e11_r18_the_time_while_down_counts", &[], the_time_while_down),
     ("g06_absurd_timers_are_clamped", &[], absurd_timers),
     ("g06_many_zones_do_not_ask_at_once", &[], many_zones_do_not_ask_at_once),
     ("g07_check_warns_of_odd_timers", &[], check_warns_of_odd_timers),
@@ -127,7 +128,7 @@ fn absurd_timers(yard: &Yard) {
     secondary.wait(1);
     fake.await_request(6, |kind| kind == Kind::Soa);
     assert_eq!(rcode(&secondary), 0);
-    assert_gentle(&polls(&fake), 2);
+    assert_gentle(&polls(&fake), 3);
     // Without that the zone is never good for a moment. That must not be a reason to ask without end.
     let fake = Fake::serving(zone(1, [0, 0, 0]));
     let secondary = Bellwether::new(yard, "secondary");
@@ -135,7 +136,7 @@ fn absurd_timers(yard: &Yard) {
     secondary.start();
     fake.await_request(4, |kind| kind == Kind::Soa);
     assert_eq!(rcode(&secondary), 2);
-    assert_gentle(&polls(&fake), 2);
+    assert_gentle(&polls(&fake), 3);
     // EXPIRE below REFRESH: kept alive by what is asked when it expires.
     let fake = Fake::serving(zone(1, [3600, 1, 3]));
     let secondary = Bellwether::new(yard, "short");
@@ -143,7 +144,7 @@ fn absurd_timers(yard: &Yard) {
     secondary.start();
     secondary.wait(1);
     fake.await_request(4, |kind| kind == Kind::Soa);
-    assert_gentle(&polls(&fake), 2);
+    assert_gentle(&polls(&fake), 3);
 }
 
 fn many_zones_do_not_ask_at_once(yard: &Yard) {
@@ -231,25 +232,25 @@ fn the_time_left_falls(yard: &Yard) {
 
 fn what_resets_expire(yard: &Yard) {
     // An equal serial does: served for far longer than EXPIRE.
-    let confirmed = Fake::serving(zone(5, [1, 1, 4]));
+    let confirmed = Fake::serving(zone(5, [1, 1, 6]));
     let kept = following(yard, &[&confirmed], "");
     // A newer version that the guard holds does as well.
-    let guarded = Fake::serving(zone(5, [1, 1, 4]));
+    let guarded = Fake::serving(zone(5, [1, 1, 6]));
     let held = following(yard, &[&guarded], "guard = \"hold\"\nguard_records = 0\nguard_percent = 0\n");
     guarded.follow(|request| {
-        let mut smaller = zone(6, [1, 1, 4]);
+        let mut smaller = zone(6, [1, 1, 6]);
         smaller.records.retain(|record| record.owner_text() != "www.example.com.");
         smaller.answer(request)
     });
     // A lower serial does not.
-    let lower = Fake::serving(zone(5, [1, 1, 4]));
+    let lower = Fake::serving(zone(5, [1, 1, 6]));
     let behind = following(yard, &[&lower], "lower_serial = \"never\"");
-    lower.follow(|request| zone(4, [1, 1, 4]).answer(request));
+    lower.follow(|request| zone(4, [1, 1, 6]).answer(request));
     // Nor does a newer SOA whose transfer fails.
-    let refusing = Fake::serving(zone(5, [1, 1, 4]));
+    let refusing = Fake::serving(zone(5, [1, 1, 6]));
     let refused = following(yard, &[&refusing], "");
     refusing.follow(|request| match request.kind {
-        Kind::Soa => zone(6, [1, 1, 4]).answer(request),
+        Kind::Soa => zone(6, [1, 1, 6]).answer(request),
         _ => send(request.reply_with(AA | 5)),
     });
     for (what, server) in [("a lower serial", &behind), ("a refused transfer", &refused)] {
@@ -259,12 +260,12 @@ fn what_resets_expire(yard: &Yard) {
         assert_eq!((rcode(&kept), serial(&held)), (0, Some(5)));
         let (asked, held) = (polls(&confirmed), guarded.asked(|kind| kind == Kind::Soa));
         let spans = |asked: &[Request]| asked.last().map(|last| last.at - asked[0].at);
-        (spans(&asked) > Some(Duration::from_secs(8)) && spans(&held) > Some(Duration::from_secs(8)))
+        (spans(&asked) > Some(Duration::from_secs(10)) && spans(&held) > Some(Duration::from_secs(10)))
             .then_some(())
     });
     assert_eq!(held.status()["held"], 6);
     // And when the refusing primary gives its version, the zone is there again.
-    refusing.follow(|request| zone(6, [1, 1, 4]).answer(request));
+    refusing.follow(|request| zone(6, [1, 1, 6]).answer(request));
     refused.wait(6);
 }
 
@@ -305,4 +306,21 @@ fn the_expire_option(yard: &Yard) {
     serial.store(2, Ordering::SeqCst);
     secondary.wait(2);
     assert!(left(&secondary) <= 50, "{}", left(&secondary));
+}
+
+fn the_time_while_down(yard: &Yard) {
+    let primary = Mute::serving(zone(1, [1, 1, 4]));
+    let secondary = following(yard, &[&primary.fake], "");
+    primary.set_silent(true);
+    secondary.kill();
+    let killed = Instant::now();
+    yard::poll("EXPIRE to pass", || (killed.elapsed() > Duration::from_secs(5)).then_some(()));
+    let before = polls(&primary.fake).len();
+    secondary.start();
+    // Expired from its first answer on, and asking.
+    assert_eq!(rcode(&secondary), 2);
+    yard::poll("a poll", || (polls(&primary.fake).len() > before).then_some(()));
+    assert_eq!(rcode(&secondary), 2);
+    primary.set_silent(false);
+    yard::poll("the zone to be served again", || (rcode(&secondary) == 0).then_some(()));
 }

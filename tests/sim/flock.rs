@@ -17,6 +17,7 @@ use bellwether::replica::follow::LowerSerial;
 use bellwether::replica::timers::Clamps;
 use bellwether::serve::{ServerFacts, World};
 use bellwether::store::Options;
+use bellwether::transfer::incoming::TransferLimits;
 use bellwether::zone::{DigestKey, ZoneSet};
 
 /// All servers make their digests with one key, so that versions can be compared across them.
@@ -167,7 +168,7 @@ impl Plan {
                     .collect(),
                 ixfr: true,
                 lower_serial: LowerSerial::Alert,
-                limits: (1 << 24, 1 << 20),
+                limits: TransferLimits { octets: 1 << 24, records: 1 << 20, ..TransferLimits::default() },
             },
         };
         let notify: Vec<PeerId> = self.followers(server).into_iter().map(peer_id).collect();

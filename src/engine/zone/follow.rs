@@ -147,9 +147,7 @@ impl Zone {
 
     fn ask(&self, kind: AskKind, transport: Transport, accept_lower: bool) -> Ask {
         let limits = match self.setup.role {
-            Role::Secondary { limits: (octets, records), .. } => {
-                TransferLimits { octets, records, ..TransferLimits::default() }
-            }
+            Role::Secondary { limits, .. } => limits,
             Role::Primary { .. } => TransferLimits::default(),
         };
         Ask {

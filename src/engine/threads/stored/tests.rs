@@ -14,6 +14,7 @@ use crate::replica::follow::LowerSerial;
 use crate::replica::timers::Clamps;
 use crate::serve::ServerFacts;
 use crate::store::{BodyWrite, Options, Store, ZoneMeta, ZoneWrite};
+use crate::transfer::incoming::TransferLimits;
 use crate::zone::Version;
 use crate::zone::text::load;
 
@@ -39,7 +40,7 @@ fn setup(id: u32, apex: &str) -> ZoneSetup {
         authenticated: Vec::new(),
         ixfr: true,
         lower_serial: LowerSerial::Alert,
-        limits: (1 << 20, 1 << 20),
+        limits: TransferLimits::default(),
     };
     let guard = Guard { action: GuardAction::Off, records: 0, percent: 0 };
     ZoneSetup { id: ZoneId(id), apex: name(apex), role, notify: Vec::new(), guard }
