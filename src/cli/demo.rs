@@ -116,6 +116,8 @@ fn report(zone: Name, file: PathBuf, primary: Engine, secondary: Engine) {
             if problem != fault {
                 if let Some(text) = &problem {
                     println!("{zone} keeps serial {}:\n{text}", status.serial.unwrap_or(0));
+                } else {
+                    println!("{zone} is well again");
                 }
                 fault = problem;
             }

@@ -111,13 +111,14 @@ fn group(address: SocketAddr, kind: Type, count: usize) -> io::Result<Vec<Socket
 
 fn prepare(socket: &Socket, address: Option<SocketAddr>, kind: Type) -> io::Result<()> {
     let Some(address) = address else { return Ok(()) };
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
     // R30: addresses that appear later (anycast, VRRP) can be bound before they are there.
+    #[cfg(target_os = "linux")]
     match address {
         SocketAddr::V4(_) => socket.set_freebind_v4(true)?,
-        SocketAddr::V6(_) => {
-            socket.set_only_v6(true)?;
-            socket.set_freebind_v6(true)?;
-        }
+        SocketAddr::V6(_) => socket.set_freebind_v6(true)?,
     }
     if kind == Type::STREAM {
         // What a client does not read waits here and not in megabytes of the kernel, where it would pass

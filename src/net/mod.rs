@@ -12,6 +12,10 @@ pub mod listen;
 mod pins;
 mod planner;
 mod seats;
+#[cfg(target_os = "linux")]
+pub mod sys;
+#[cfg(not(target_os = "linux"))]
+#[path = "portable.rs"]
 pub mod sys;
 pub mod tcp;
 pub mod udp;
@@ -73,5 +77,9 @@ fn after_panic(octets: &[u8], out: &mut [u8]) -> Option<usize> {
 /// Octets of a message that the log shows after a panic.
 const PANIC_OCTETS_MAX: usize = 512;
 
+// `udp.rs` is taken in a second time there, on purpose.
+#[cfg(test)]
+#[allow(clippy::duplicate_mod)]
+mod fallback;
 #[cfg(test)]
 pub(crate) mod tests;

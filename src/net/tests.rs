@@ -20,7 +20,7 @@ use crate::serve::ServerFacts;
 use crate::zone::{Builder, DigestKey, Lease, Slot, SlotState, Source, ZoneSet};
 
 /// A desk that shows one world and notes what it is told.
-struct TestDesk {
+pub(super) struct TestDesk {
     world: ArcSwap<World>,
     told: Mutex<Vec<String>>,
 }
@@ -80,7 +80,7 @@ fn version(hosts: usize) -> Arc<Version> {
     Arc::new(builder.finish().expect("a zone").version)
 }
 
-fn desk(hosts: usize) -> Arc<TestDesk> {
+pub(super) fn desk(hosts: usize) -> Arc<TestDesk> {
     let (id, apex) = (ZoneId(1), name("example."));
     let state = SlotState::Serving { version: version(hosts), lease: Lease::forever() };
     let slot = Arc::new(Slot { id, apex: apex.clone(), state });
@@ -96,7 +96,7 @@ fn desk(hosts: usize) -> Arc<TestDesk> {
     Arc::new(TestDesk { world: ArcSwap::from_pointee(world), told: Mutex::default() })
 }
 
-fn query(id: u16, owner: &str, qtype: RecordType) -> Vec<u8> {
+pub(super) fn query(id: u16, owner: &str, qtype: RecordType) -> Vec<u8> {
     let owner = name(owner);
     let mut octets = vec![0; 512];
     let question = Question { name: owner.as_ref(), qtype, qclass: Class::IN };
@@ -117,7 +117,7 @@ fn read_message(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     Ok(message)
 }
 
-fn id_of(message: &[u8]) -> u16 {
+pub(super) fn id_of(message: &[u8]) -> u16 {
     Header::read(message).expect("a message").id
 }
 
