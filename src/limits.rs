@@ -81,6 +81,8 @@ pub const TRANSFER_RECORDS_MAX: u64 = 500_000_000;
 pub const TRANSFER_TIME_MAX: Duration = Duration::from_secs(2 * 60 * 60);
 /// Silence on a transfer in after which it is given up.
 pub const TRANSFER_IDLE_MAX: Duration = Duration::from_secs(30);
+/// How long a new connection has to bring the answer to a poll (g10).
+pub const POLL_ANSWER_WAIT: Duration = Duration::from_secs(5);
 /// Wait for one answer over UDP.
 pub const UDP_ANSWER_WAIT: Duration = Duration::from_secs(3);
 /// Idle time of a TCP connection (a16).

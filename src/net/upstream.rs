@@ -27,7 +27,8 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use crate::env::{Clock, OsRandom, Random};
 use crate::ident::{Attempt, Transport, ZoneId};
 use crate::limits::{
-    MESSAGE_OCTETS_MAX, POLLS_MAX, REQUESTS_WAITING_MAX, TRANSFER_IDLE_MAX, TRANSFERS_IN_MAX, UDP_ANSWER_WAIT,
+    MESSAGE_OCTETS_MAX, POLL_ANSWER_WAIT, POLLS_MAX, REQUESTS_WAITING_MAX, TRANSFER_IDLE_MAX,
+    TRANSFERS_IN_MAX, UDP_ANSWER_WAIT,
 };
 use crate::transfer::incoming::{Answer, Ask, AskKind, Exchange, Form, Progress, TransferError};
 use kept::Kept;
@@ -43,9 +44,6 @@ const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// How long a kept connection has until the first message of an answer: the other machine may be gone
 /// without a word.
 const KEPT_ANSWER_WAIT: Duration = Duration::from_secs(5);
-
-/// How long a new connection has to bring the answer to a poll.
-const POLL_ANSWER_WAIT: Duration = Duration::from_secs(5);
 
 /// A handle on the thread that asks; clones are the same.
 #[derive(Clone)]

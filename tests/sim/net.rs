@@ -10,11 +10,11 @@ use bellwether::dns::tsig::Signer;
 use bellwether::engine::shard::{Event, Job};
 use bellwether::env::Random;
 use bellwether::ident::{Attempt, Transport, ZoneId};
-use bellwether::limits::{MESSAGE_OCTETS_MAX, TRANSFER_IDLE_MAX, UDP_ANSWER_WAIT};
+use bellwether::limits::{MESSAGE_OCTETS_MAX, POLL_ANSWER_WAIT, TRANSFER_IDLE_MAX, UDP_ANSWER_WAIT};
 use bellwether::serve::{Outcome, serve};
 use bellwether::trace::Silent;
 use bellwether::transfer::condense;
-use bellwether::transfer::incoming::{Answer, Exchange, Progress, TransferError};
+use bellwether::transfer::incoming::{Answer, AskKind, Exchange, Progress, TransferError};
 use bellwether::transfer::outgoing::{Outgoing, TransferStart, plan};
 
 use crate::flock::{RELAY, ZONES, address, server};
@@ -30,6 +30,8 @@ pub struct Asking {
     zone: ZoneId,
     attempt: Attempt,
     exchange: Exchange,
+    /// How long it may be silent, as `net/upstream.rs` has it.
+    patience: Duration,
     transport: Transport,
     heard: Moment,
     asked: Asked,
@@ -89,6 +91,11 @@ impl Simulation {
         ask.key = key.and_then(|key| running.world.keys.find(key.as_ref())).cloned();
         let mut octets = Vec::new();
         let asked = Asked::new(&ask);
+        let patience = match (transport, &ask.kind) {
+            (Transport::Udp, _) => UDP_ANSWER_WAIT,
+            (Transport::Tcp, AskKind::Soa | AskKind::Notify(_)) => POLL_ANSWER_WAIT,
+            (Transport::Tcp, AskKind::Ixfr | AskKind::Axfr) => TRANSFER_IDLE_MAX,
+        };
         let exchange = Exchange::start(ask, self.random.next_u64() as u16, now, &mut octets);
         self.net.next += 1;
         let number = self.net.next;
@@ -101,14 +108,14 @@ impl Simulation {
             zone,
             attempt,
             exchange,
+            patience,
             transport,
             heard,
             asked,
             forged: None,
         };
         self.net.asking.insert(number, asking);
-        let wait = if transport.is_stream() { TRANSFER_IDLE_MAX } else { UDP_ANSWER_WAIT };
-        self.queue.push(wait, What::Silence(number));
+        self.queue.push(patience, What::Silence(number));
         self.carry(number, client, to, What::Request(number, octets.into()));
     }
 
@@ -349,8 +356,8 @@ impl Simulation {
             return self.queue.push_at(until.after(AFTER_SLEEP), What::Silence(number));
         }
         let quiet = self.queue.now().since(asking.heard);
-        if asking.transport.is_stream() && quiet < TRANSFER_IDLE_MAX {
-            return self.queue.push(TRANSFER_IDLE_MAX - quiet, What::Silence(number));
+        if asking.transport.is_stream() && quiet < asking.patience {
+            return self.queue.push(asking.patience - quiet, What::Silence(number));
         }
         let error = asking.exchange.silent();
         self.end(number, Err(error));
