@@ -156,7 +156,9 @@ impl<'y> Bellwether<'y> {
         let mut process = self.spawn(environment);
         yard::poll(&format!("{} to be ready", self.name), || {
             process.assert_running();
-            self.command(&["status"], &[]).status.success().then_some(())
+            // Before it says so there is nobody to ask, and with many zones each question costs.
+            let listens = process.text().contains(" listening ");
+            (listens && self.command(&["status"], &[]).status.success()).then_some(())
         });
         *self.process.borrow_mut() = Some(process);
     }
