@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -188,17 +189,28 @@ impl Drop for Process {
     }
 }
 
-/// A port of 127.0.0.1 that is free for UDP and TCP.
+/// A port of 127.0.0.1 that is free for UDP and TCP. It lies below those that the system gives to
+/// connections going out, so that none of these takes it before its server does.
 pub fn free_address() -> SocketAddr {
-    for _ in 0..100 {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let address = tcp.local_addr().expect("an address");
-        if UdpSocket::bind(address).is_ok() {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let first = range.split_ascii_whitespace().next().and_then(|port| port.parse().ok()).unwrap_or(32_768u32);
+    let ports = first.saturating_sub(PORT_MIN).max(1_000);
+    // Test programs that run at the same time begin at different places.
+    let begin = std::process::id().wrapping_mul(7_919);
+    for _ in 0..ports {
+        let port = PORT_MIN + begin.wrapping_add(PORTS_TRIED.fetch_add(1, Ordering::Relaxed)) % ports;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port as u16));
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
             return address;
         }
     }
     panic!("no port is free for both UDP and TCP");
 }
+
+/// The least port that servers of tests get.
+const PORT_MIN: u32 = 10_240;
+/// How many were tried so far.
+static PORTS_TRIED: AtomicU32 = AtomicU32::new(0);
 
 /// Looks again and again until there is something to see.
 pub fn poll<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
