@@ -22,12 +22,26 @@ pub struct Stamp {
 
 /// Files of the disk that remember what they were when they were opened.
 #[derive(Debug, Default)]
-pub struct Stamped(Vec<(PathBuf, Option<Stamp>)>);
+pub struct Stamped(Vec<Opened>);
+
+#[derive(Debug)]
+struct Opened {
+    path: PathBuf,
+    file: File,
+    stamp: Option<Stamp>,
+}
 
 impl Stamped {
-    /// Whether every file that was opened still stands as it did (R08: equal stat before and after).
+    /// Whether what was read is whole (R08: equal stat before and after). One file that was replaced
+    /// meanwhile is: nobody wrote into it, and the one that took its name is read next. So edits that
+    /// come faster than a large file can be read do not keep it from ever being published. Of several
+    /// files each must still stand under its name, or old and new ones would be mixed.
     pub fn held_still(&self) -> bool {
-        self.0.iter().all(|(path, opened)| stamp(path) == *opened)
+        let unwritten = |opened: &Opened| {
+            opened.file.metadata().is_ok_and(|metadata| stamp_of(&metadata) == opened.stamp)
+        };
+        let in_place = |opened: &Opened| stamp(&opened.path) == opened.stamp;
+        self.0.iter().all(unwritten) && (self.0.len() == 1 || self.0.iter().all(in_place))
     }
 }
 
@@ -38,7 +52,8 @@ impl Sources for Stamped {
             return Err(io::Error::other("not a regular file"));
         }
         let file = File::open(path)?;
-        self.0.push((path.to_path_buf(), stamp_of(&file.metadata()?)));
+        let stamp = stamp_of(&file.metadata()?);
+        self.0.push(Opened { path: path.to_path_buf(), file: file.try_clone()?, stamp });
         Ok(Box::new(file))
     }
 }
@@ -87,5 +102,31 @@ pub(super) fn nanoseconds(time: SystemTime) -> i128 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_nanos() as i128,
         Err(before) => -(before.duration().as_nanos() as i128),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r08_one_file_that_was_replaced_while_it_was_read_is_whole() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let [zone, included, next] = ["zone", "included", "next"].map(|name| dir.path().join(name));
+        let write = |path: &Path, text: &str| std::fs::write(path, text).expect("a file");
+        write(&zone, "first");
+        write(&included, "included");
+        let (mut one, mut two) = (Stamped::default(), Stamped::default());
+        let mut read = String::new();
+        let mut open = one.open(&zone).expect("a file");
+        two.open(&zone).and_then(|_| two.open(&included)).expect("two files");
+        write(&next, "second");
+        std::fs::rename(&next, &zone).expect("renamed");
+        open.read_to_string(&mut read).expect("read");
+        assert_eq!((read.as_str(), one.held_still(), two.held_still()), ("first", true, false));
+        let mut written_into = Stamped::default();
+        written_into.open(&zone).expect("a file");
+        write(&zone, "longer than before");
+        assert!(!written_into.held_still());
     }
 }
