@@ -385,5 +385,5 @@ impl UnderWay {
 /// The word after `key` in a log line; empty if there is none.
 fn field<'l>(line: &'l str, key: &str) -> &'l str {
     let value = line.split_once(key).map_or("", |(_, value)| value);
-    value.split(' ').next().unwrap_or_default()
+    value.split_ascii_whitespace().next().unwrap_or_default()
 }
