@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::config::{Config, Paint, Role};
 use crate::dns::{Name, Serial};
 use crate::engine::Engine;
+use crate::env::{OsRandom, Random};
 use crate::service::Service;
 
 /// The zones that the demo brings along, for a folder that does not exist yet.
@@ -141,21 +142,27 @@ fn report(zone: Name, file: PathBuf, primary: Engine, secondary: Engine) {
     let _ = std::thread::Builder::new().name("report".into()).spawn(follow);
 }
 
+/// Two servers that know each other by a key made for this demo, as they should anywhere; `dig` may
+/// transfer without it.
 fn configs(zones: &Path, [primary, secondary]: [u16; 2]) -> [String; 2] {
     let folder = toml::Value::from(zones.join("*.zone").display().to_string());
-    let server = |port: u16, state: &str| {
+    let mut secret = [0; 32];
+    OsRandom.fill(&mut secret);
+    let secret = data_encoding::BASE64.encode(&secret);
+    let server = |port: u16, state: &str, other: &str, other_port: u16| {
         format!(
-            "[server]\nlisten = [\"127.0.0.1:{port}\"]\nstate_dir = \"{state}\"\n\n[timers]\nrefresh_min = \"1s\"\nretry_min = \"1s\"\n"
+            "[server]\nlisten = [\"127.0.0.1:{port}\"]\nstate_dir = \"{state}\"\n\n\
+             [timers]\nrefresh_min = \"1s\"\nretry_min = \"1s\"\n\n\
+             [keys.\"flock.example.\"]\nalgorithm = \"hmac-sha256\"\nsecret = \"{secret}\"\n\n\
+             [peers.{other}]\naddress = \"127.0.0.1:{other_port}\"\nkey = \"flock.example.\"\n"
         )
     };
-    let first = server(primary, "primary")
-        + &format!("\n[peers.secondary]\naddress = \"127.0.0.1:{secondary}\"\n")
-        + &format!(
-            "\n[[zones]]\nrole = \"primary\"\nfile = {folder}\nnotify = [\"secondary\"]\nallow_transfer = [\"127.0.0.0/8\"]\n"
-        );
-    let second =
-        server(secondary, "secondary") + &format!("\n[peers.primary]\naddress = \"127.0.0.1:{primary}\"\n");
-    [first, second]
+    let zones = format!(
+        "\n[[zones]]\nrole = \"primary\"\nfile = {folder}\nnotify = [\"secondary\"]\n\
+         allow_transfer = [\"secondary\", \"127.0.0.0/8\"]\n"
+    );
+    let first = server(primary, "primary", "secondary", secondary) + &zones;
+    [first, server(secondary, "secondary", "primary", primary)]
 }
 
 fn secondary_zones(config: &Config) -> String {
