@@ -7,7 +7,7 @@ use bellwether::env::Random;
 use bellwether::zone::{Digest, DigestKey, Version};
 
 use crate::editor::Edit;
-use crate::flock::{Plan, ZONES, name};
+use crate::flock::{Plan, RELAY, ZONES, name};
 use crate::observer::Observer;
 use crate::simulation::Simulation;
 
@@ -27,7 +27,11 @@ pub fn run(seed: u64, plan: Plan) -> u64 {
     simulation.mend();
     simulation.converges("after everything was mended", converge);
     simulation.rest(converge / 2);
-    simulation.blackout();
+    if simulation.plan.rough && simulation.random.one_in(2) {
+        simulation.leave_the_relay_behind();
+    } else {
+        simulation.blackout();
+    }
     simulation.converges("after a blackout", converge);
     // A request that was lost in it may keep a server waiting.
     simulation.rest(Duration::from_secs(120));
@@ -97,6 +101,17 @@ impl Simulation {
             }
         }
         self.run_until(self.queue.now().after(lasts));
+        self.net.cuts.clear();
+    }
+
+    /// The relay misses an edit, then nobody hears of the primary for longer than EXPIRE: that there is
+    /// somebody with a lower serial keeps nothing alive (R18).
+    fn leave_the_relay_behind(&mut self) {
+        self.net.cuts.insert((0, RELAY));
+        self.edit(0, Edit::Raised);
+        self.run_until(self.queue.now().after(Duration::from_secs(20)));
+        self.net.cuts.extend((1..self.nodes.len()).map(|server| (0, server)));
+        self.run_until(self.queue.now().after(2 * self.plan.expire()));
         self.net.cuts.clear();
     }
 
