@@ -150,6 +150,8 @@ reasons! {
     FileHeld = "Z06" None, "file is held back";
     /// The edit removes more than the guard lets pass.
     FileGuard = "Z07" None, "edit held by the guard";
+    /// The zone file was written while it was read: it is read again when it is whole.
+    FileUnsettled = "Z09" None, "zone file is being written";
     /// Text that is not what a zone file consists of.
     FileSyntax = "Z10" None, "zone file syntax";
     /// RDATA that its type does not allow.

@@ -213,7 +213,7 @@ fn connect(engine: &Engine, handles: &Handles, clock: Arc<dyn Clock>) -> Result<
         .map_err(|error| StartError::System("cannot start the thread that asks other servers", error))?;
     let told = engine.clone();
     let watcher = Watcher::start(move |notice| match notice {
-        Notice::Changed(zone) => told.send(Event::FileChanged(zone)),
+        Notice::Changed(zone, stamps) => told.file_settled(zone, stamps),
         Notice::Vanished(zone) => told.send(Event::FileVanished(zone)),
     })
     .map_err(|error| StartError::System("cannot watch zone files", io::Error::other(error)))?;

@@ -26,6 +26,7 @@ use super::setup::{Settings, ZoneSetup};
 pub use super::shard::Job;
 use super::shard::{Command, Event, Token};
 use super::status::ZoneStatus;
+use super::watch::Stamp;
 use crate::dns::tsig::Keyring;
 use crate::dns::{Name, NameRef, Serial};
 use crate::env::Clock;
@@ -113,6 +114,8 @@ struct Inner {
     outside: RwLock<Option<Arc<dyn Outside>>>,
     zones: RwLock<HashMap<Name, ZoneSetup>>,
     stored: Stored,
+    /// How the files of a zone stood when the watcher found them worth reading; until they are read.
+    settled: Mutex<HashMap<ZoneId, Vec<Stamp>>>,
     replies: Mutex<HashMap<Token, SyncSender<Result<String, String>>>>,
     next_token: AtomicU64,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -145,6 +148,7 @@ impl Engine {
             outside: RwLock::default(),
             zones: RwLock::default(),
             stored: Stored::default(),
+            settled: Mutex::default(),
             replies: Mutex::default(),
             next_token: AtomicU64::new(1),
             threads: Mutex::default(),
@@ -231,6 +235,12 @@ impl Engine {
     /// Waits until this server has published a serial that is `serial` or newer.
     pub fn wait(&self, zone: ZoneId, serial: Serial, until: Instant) -> bool {
         self.0.publisher.wait(zone, until, |status| has_reached(status, serial))
+    }
+
+    /// The files of a zone came to rest as these: they are to be read (R08).
+    pub fn file_settled(&self, zone: ZoneId, stamps: Vec<Stamp>) {
+        self.0.settled.lock().expect("the stamps are only replaced").insert(zone, stamps);
+        self.send(Event::FileChanged(zone));
     }
 
     /// Waits until the zone's status satisfies `holds`.

@@ -2,8 +2,9 @@
 //!
 //! One [`Watch`] for each zone decides, from what the system says about its files and from what is
 //! found under their names, at which moment the zone is worth reading. Pure: time and file stamps
-//! are arguments; `os` brings them. Names that are never a zone are the business of `config`. What is read and whether it becomes a version is not decided
-//! here; content that did not change is found out by its hash.
+//! are arguments; `os` brings them. Names that are never a zone are the business of `config`. What is
+//! read and whether it becomes a version is not decided here; content that did not change is found
+//! out by its hash.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -248,6 +249,8 @@ impl Watch {
         };
         let writer = match sign {
             Sign::Written => Some(index),
+            // A look that found it changed takes it for placed: not while somebody writes into it.
+            Sign::Placed if in_place => writer,
             Sign::Placed | Sign::Closed => writer.filter(|&writer| writer != index),
             Sign::Found => writer.filter(|&writer| writer != index || !stalled),
         };

@@ -40,18 +40,19 @@ pub(super) fn spawn(engine: &Engine, work: Receiver<Work>, count: usize) {
 fn run(engine: &Engine, work: Work) {
     match work {
         Work::Read(job) => {
+            let settled = engine.0.settled.lock().expect("the stamps are only replaced").remove(&job.zone);
             let mut sources = Stamped::default();
             let wall = engine.0.clock.now().wall;
             let key = engine.0.settings.digest_key;
             let mut result = reading::guarded(|| reading::read_file(&job, &mut sources, key, wall));
-            if !sources.held_still() {
+            if !sources.held_still() || sources.written_since(&settled.unwrap_or_default()) {
                 // Half of one version and half of another (R08); the watcher says when it is whole.
-                let text = format!("{} changed while it was read", job.file.display());
+                let text = format!("{} is being written; it is read when it is whole", job.file.display());
                 let files = match result {
                     Ok(read) => read.files,
                     Err(fault) => fault.files,
                 };
-                result = Err(FileFault { reason: Reason::FileUnreadable, text, files });
+                result = Err(FileFault { reason: Reason::FileUnsettled, text, files });
             }
             engine.send(Event::Read(job.zone, job.attempt, result));
         }

@@ -27,10 +27,10 @@ const LOOK_AROUND: Duration = Duration::from_secs(60);
 const CLOCK_GRAIN: Duration = Duration::from_secs(2);
 
 /// What the watcher says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The zone is worth reading, now.
-    Changed(ZoneId),
+    /// The zone is worth reading, now: its files came to rest as these.
+    Changed(ZoneId, Vec<Stamp>),
     /// The zone's file has been absent for two seconds (R09).
     Vanished(ZoneId),
 }
@@ -352,7 +352,11 @@ impl<N: FnMut(Notice)> Lookout<N> {
         }
         self.due.extend(due.map(|due| (due, id)));
         match action {
-            Some(Action::Read) => (self.notice)(Notice::Changed(id)),
+            Some(Action::Read) => {
+                let files = 0..zone.watch.files().len();
+                let stamps = files.filter_map(|file| zone.watch.seen(file)).collect();
+                (self.notice)(Notice::Changed(id, stamps));
+            }
             Some(Action::Vanished) => (self.notice)(Notice::Vanished(id)),
             Some(Action::Look) | None => {}
         }

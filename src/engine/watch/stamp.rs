@@ -32,6 +32,15 @@ struct Opened {
 }
 
 impl Stamped {
+    /// Whether one of these files was written into between the moment at which it had come to rest and
+    /// the reading: a writer has begun anew, and may pause in the middle for as long as it likes (R08).
+    pub fn written_since(&self, rest: &[Stamp]) -> bool {
+        self.0.iter().filter_map(|opened| opened.stamp).any(|opened| {
+            let same_inode = |stamp: &&Stamp| (stamp.device, stamp.inode) == (opened.device, opened.inode);
+            rest.iter().find(same_inode).is_some_and(|stamp| *stamp != opened)
+        })
+    }
+
     /// Whether what was read is whole (R08: equal stat before and after). One file that was replaced
     /// meanwhile is: nobody wrote into it, and the one that took its name is read next. So edits that
     /// come faster than a large file can be read do not keep it from ever being published. Of several
@@ -128,5 +137,26 @@ mod tests {
         written_into.open(&zone).expect("a file");
         write(&zone, "longer than before");
         assert!(!written_into.held_still());
+    }
+
+    #[test]
+    fn r08_a_file_that_was_written_into_after_it_had_come_to_rest_is_noticed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let [zone, next] = ["zone", "next"].map(|name| dir.path().join(name));
+        let reading = |rest: Stamp| {
+            let mut sources = Stamped::default();
+            sources.open(&zone).expect("a file");
+            assert!(sources.held_still());
+            sources.written_since(&[rest])
+        };
+        std::fs::write(&zone, "at rest").expect("a file");
+        let rest = stamp(&zone).expect("a file");
+        assert!(!reading(rest));
+        std::fs::write(&zone, "half").expect("a file");
+        assert!(reading(rest));
+        // A file that came under the name is another matter: the watcher will tell of it.
+        std::fs::write(&next, "renamed in").expect("a file");
+        std::fs::rename(&next, &zone).expect("renamed");
+        assert!(!reading(rest));
     }
 }

@@ -70,6 +70,13 @@ impl Stage {
 }
 
 #[test]
+fn r08_a_look_at_the_directory_does_not_make_a_writer_done() {
+    let mut stage = Stage::new(1);
+    stage.pass(1000).saw(Sign::Written, 0, stamp(1, 900)).pass(100).saw(Sign::Placed, 0, stamp(1, 901));
+    stage.pass(5000).saw(Sign::Closed, 0, stamp(1, 1200)).check(&[(6300, Action::Read)]);
+}
+
+#[test]
 fn r08_a_file_renamed_in_is_read_at_once() {
     let mut stage = Stage::new(1);
     stage.pass(1000).saw(Sign::Placed, 0, stamp(9, 1000)).check(&[(1000, Action::Read)]);

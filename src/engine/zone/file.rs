@@ -150,6 +150,11 @@ impl Zone {
             Ok(read) => self.take_in(now, read, rolling_back, out),
             // The file is as good as it was: only the command failed.
             Err(fault) if rolling_back => self.answer_waiting(Err(fault.text), out),
+            Err(fault) if fault.reason == Reason::FileUnsettled => {
+                // Nothing is wrong with it: whoever writes it is not done.
+                out.push(Action::Watch(self.setup.id, fault.files));
+                self.answer_waiting(Err(fault.text), out);
+            }
             Err(fault) => self.file_fault(fault, out),
         }
         self.conclude_asking(now, out);
