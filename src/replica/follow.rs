@@ -312,12 +312,13 @@ impl Follow {
             // It expired during this round; the next one is another kind of round.
             return self.end_round(now, out);
         }
+        if seen.serial == held.serial {
+            // Though the operator wants it whole: what we have is good as long as that takes (R18).
+            self.confirm(now, held, seen.expire, out);
+            return if self.force { self.fetch_from(now, peer, out) } else { self.climb(now, out) };
+        }
         if self.force || seen.serial.is_newer_than(held.serial) {
             return self.fetch_from(now, peer, out);
-        }
-        if seen.serial == held.serial {
-            self.confirm(now, held, seen.expire, out);
-            return self.climb(now, out);
         }
         let reason = match seen.serial.compare(held.serial) {
             None => Reason::SerialUndefined,

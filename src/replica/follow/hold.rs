@@ -36,11 +36,12 @@ impl Follow {
         self.climb(now, out);
     }
 
-    /// A primary said that what we hold is what it has (R18).
+    /// A primary said that what we hold is what it has (R18). A transfer that the operator wants is
+    /// still to be made.
     pub(super) fn confirm(&mut self, now: Tick, held: Held, option: Option<u32>, out: &mut Vec<Action>) {
         let deadline = self.setup.clamps.confirmed(now, self.expires, held.timers, option);
         self.expires = Some(deadline);
-        self.round.confirmed = true;
+        self.round.confirmed = !self.force;
         self.lower = None;
         out.push(Action::Deadline(deadline));
     }

@@ -217,6 +217,27 @@ fn r18_a_lower_serial_or_a_failing_transfer_does_not_reset_expire() {
 }
 
 #[test]
+fn r18_an_equal_serial_counts_though_the_operator_wants_a_transfer_that_fails() {
+    let mut stage = Stage::holding(Some(10), &[ONE]);
+    stage.soa(Ok(10));
+    stage.now = Tick(100_000);
+    stage.tell(Event::Retransfer);
+    stage.soa(Ok(10));
+    assert_eq!(stage.follow.expires(), Some(Tick(7_300_000)));
+    stage.fetch(Err(FailureClass::Garbage));
+    // It is still wanted, at RETRY and not at REFRESH.
+    let wait = stage.follow.deadline().unwrap().since(stage.now);
+    assert!((540..=600).contains(&wait.as_secs()), "{wait:?}");
+    stage.sleep();
+    stage.soa(Ok(10));
+    stage.arrives(10);
+    assert_eq!(
+        stage.follow.deadline().map(|due| due.since(stage.now) > Duration::from_secs(3000)),
+        Some(true)
+    );
+}
+
+#[test]
 fn e09_ixfr_that_fails_in_any_way_falls_back_to_axfr() {
     for class in [FailureClass::IxfrRefused, FailureClass::Garbage, FailureClass::Refused] {
         let mut stage = Stage::holding(Some(10), &[ONE]);
