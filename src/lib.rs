@@ -10,7 +10,6 @@
 //! | L0 | [`dns`] | the vocabulary of DNS on bytes |
 //! | L1 | [`zone`] | where a zone lives: versions, lookup, edit, difference, the zone set, zone files |
 //! | L2 | [`answer`] | where a query is answered |
-//! | L2 | [`policy`] | who may: rules over address, key and transport |
 //! | L2 | [`transfer`] | how a zone travels: AXFR and IXFR out and in, polls, NOTIFY |
 //! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY |
 //! | L2 | [`policy`] | who may: rules over address, key and transport |
