@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Test;
-use crate::bellwether::{Bellwether, Trust};
-use crate::pair::pair;
+use crate::bellwether::Bellwether;
+use crate::pair::{pair, pair_with};
 use crate::texts::{ZONE, large_text, zone_text};
 use crate::yard::{self, Yard, dig, dig_signed};
 
@@ -80,15 +80,7 @@ fn a_damaged_change(yard: &Yard) {
 }
 
 fn large_pair(yard: &Yard) -> (Bellwether<'_>, Bellwether<'_>) {
-    let (primary, secondary) = (Bellwether::new(yard, "primary"), Bellwether::new(yard, "secondary"));
-    primary.write_zone(&large_text(1, MANY));
-    primary.primary_for(secondary.address, Trust::Key);
-    secondary.secondary_of(primary.address, Trust::Key);
-    primary.start();
-    primary.wait(1);
-    secondary.start();
-    secondary.wait(1);
-    (primary, secondary)
+    pair_with(yard, &large_text(1, MANY))
 }
 
 fn a_damaged_body(yard: &Yard) {

@@ -24,8 +24,13 @@ pub const TESTS: &[Test] = &[
 
 /// A primary and its secondary, both at serial 1.
 pub fn pair(yard: &Yard) -> (Bellwether<'_>, Bellwether<'_>) {
+    pair_with(yard, &zone_text(1, 0))
+}
+
+/// [`pair`] with another zone, at serial 1 too.
+pub fn pair_with<'y>(yard: &'y Yard, text: &str) -> (Bellwether<'y>, Bellwether<'y>) {
     let (primary, secondary) = (Bellwether::new(yard, "primary"), Bellwether::new(yard, "secondary"));
-    primary.write_zone(&zone_text(1, 0));
+    primary.write_zone(text);
     primary.primary_for(secondary.address, Trust::Key);
     secondary.secondary_of(primary.address, Trust::Key);
     primary.start();

@@ -83,20 +83,23 @@ fn fifty_stalled_readers(yard: &Yard) {
     }
 }
 
-fn the_oldest_readers(yard: &Yard) {
+/// A primary of this zone for whoever has the key, with more in its `[server]`.
+fn lends<'y>(yard: &'y Yard, more: &str, text: &str) -> Bellwether<'y> {
     let server = Bellwether::new(yard, "primary");
-    server.write_zone(&text_with(1, "first"));
-    // Room for one replaced version of a megabyte and a half, not for two.
-    server.configure_more(
-        "pinned_octets_max = \"2MiB\"\n",
-        "",
-        &format!(
-            "[[zones]]\nname = \"{ZONE}\"\nrole = \"primary\"\nfile = \"example.com.zone\"\n\
-             allow_transfer = [\"key:{KEY_NAME}\"]\n"
-        ),
+    server.write_zone(text);
+    let zone = format!(
+        "[[zones]]\nname = \"{ZONE}\"\nrole = \"primary\"\nfile = \"example.com.zone\"\n\
+         allow_transfer = [\"key:{KEY_NAME}\"]\n"
     );
+    server.configure_more(more, "", &zone);
     server.start();
     server.wait(1);
+    server
+}
+
+fn the_oldest_readers(yard: &Yard) {
+    // Room for one replaced version of a megabyte and a half, not for two.
+    let server = lends(yard, "pinned_octets_max = \"2MiB\"\n", &text_with(1, "first"));
     let begin = || {
         let mut stream = Stream::narrow(server.address);
         let (request, _) = Seal::flock().request(Message::query(1, ZONE, AXFR));
@@ -134,18 +137,7 @@ fn the_oldest_readers(yard: &Yard) {
 fn more_than_the_limit(yard: &Yard) {
     /// As `src/limits.rs` has it.
     const AT_ONCE: u16 = 128;
-    let server = Bellwether::new(yard, "primary");
-    server.write_zone(&text_with(1, "before"));
-    server.configure_more(
-        "tcp_connections_per_client = 200\n",
-        "",
-        &format!(
-            "[[zones]]\nname = \"{ZONE}\"\nrole = \"primary\"\nfile = \"example.com.zone\"\n\
-             allow_transfer = [\"key:{KEY_NAME}\"]\n"
-        ),
-    );
-    server.start();
-    server.wait(1);
+    let server = lends(yard, "tcp_connections_per_client = 200\n", &text_with(1, "before"));
     let begin = |id: u16| {
         let mut stream = Stream::narrow(server.address);
         let (request, mut chain) = Seal::flock().request(Message::query(id, ZONE, AXFR));
