@@ -148,6 +148,7 @@ impl Follow {
             Event::Fetched(attempt, result) => self.fetched(now, attempt, result, out),
             Event::Settled { serial, timers, expire } => self.settled(now, serial, timers, expire, out),
             Event::Rejected(failure) => self.rejected(now, failure, out),
+            Event::Unstored { serial, expire } => self.unstored(now, serial, expire, out),
             Event::Refresh => self.want(now, None),
             Event::Retransfer => {
                 self.force = true;

@@ -11,6 +11,11 @@ pub const TESTS: &[Test] = &[
     ("r03_a_full_disk_publishes_what_may_be_lost", &["dig", "unshare", "nsenter"], a_full_disk_publishes),
     ("r03_our_own_serials_wait_for_the_disk", &["dig", "unshare", "nsenter"], our_own_serials_wait),
     ("r03_durability_require_keeps_what_is_on_disk", &["dig", "unshare", "nsenter"], durability_require),
+    (
+        "r03_r18_a_secondary_that_requires_durability_does_not_expire_on_a_full_disk",
+        &["dig", "unshare", "nsenter"],
+        a_secondary_that_requires,
+    ),
     ("r03_a_secondary_on_a_full_disk_follows", &["dig", "unshare", "nsenter"], a_secondary_follows),
 ];
 
@@ -43,6 +48,13 @@ impl<'y> Small<'y> {
         assert!(config.contains("state_dir = \"state\""));
         let config =
             config.replace("state_dir = \"state\"", &state).replace("[timers]", &(control + "[timers]"));
+        std::fs::write(self.server.config(), config).expect("a config");
+    }
+
+    /// Only what is on the disk may be served.
+    fn require_durability(&self) {
+        let config = std::fs::read_to_string(self.server.config()).expect("a config");
+        let config = config.replace("workers = 1\n", "workers = 1\ndurability = \"require\"\n");
         std::fs::write(self.server.config(), config).expect("a config");
     }
 
@@ -152,9 +164,7 @@ fn durability_require(yard: &Yard) {
     server.write_zone(&zone_text(1, 0));
     server.alone("");
     small.move_state();
-    let config = std::fs::read_to_string(server.config()).expect("a config");
-    let config = config.replace("workers = 1\n", "workers = 1\ndurability = \"require\"\n");
-    std::fs::write(server.config(), config).expect("a config");
+    small.require_durability();
     server.start();
     server.wait(1);
     small.fill();
@@ -163,6 +173,32 @@ fn durability_require(yard: &Yard) {
     assert_eq!((small.code().as_str(), yard::serial(server.address, ZONE)), ("BW-S02", Some(1)));
     small.free();
     server.wait(2);
+    small.wait_until_durable();
+}
+
+fn a_secondary_that_requires(yard: &Yard) {
+    let small = Small::new(yard, "secondary");
+    let (primary, secondary) = (Bellwether::new(yard, "primary"), &small.server);
+    primary.write_zone(&zone_text(1, 0));
+    primary.primary_for(secondary.address, Trust::Key);
+    secondary.secondary_of(primary.address, Trust::Key);
+    small.move_state();
+    small.require_durability();
+    primary.start();
+    primary.wait(1);
+    secondary.start();
+    secondary.wait(1);
+    small.fill();
+    let expires = || secondary.status()["expires"].as_str().expect("a moment").to_owned();
+    let before = expires();
+    primary.write_zone(&large_text(2, MANY));
+    yard::poll("the refusal", || (small.code() == "BW-S02").then_some(()));
+    assert_eq!(yard::serial(secondary.address, ZONE), Some(1));
+    // The primary has spoken, though what it said has no room.
+    yard::poll("EXPIRE to be reset", || (expires() > before).then_some(()));
+    small.free();
+    secondary.wait(2);
+    yard::assert_same(primary.address, secondary.address, ZONE);
     small.wait_until_durable();
 }
 

@@ -235,6 +235,23 @@ impl Zone {
         self.problem = self.problem.take().or(problem);
     }
 
+    /// A transferred version is good, and the disk refuses it: the primary has spoken (R03).
+    pub(super) fn transfer_unstored(
+        &mut self,
+        now: Now,
+        serial: Serial,
+        origin: Origin,
+        out: &mut Vec<Action>,
+    ) {
+        let Origin::Transfer { expire, .. } = origin else { return };
+        self.drive(now, Event::Unstored { serial, expire }, out);
+        let Source::Primaries { follow, .. } = &self.source else { return };
+        if self.shown == Shown::Expired && !follow.is_expired() {
+            // The primary is there again, so what we had is good until its own EXPIRE (R18).
+            self.show(Shown::Serving, out);
+        }
+    }
+
     /// A transferred version could not be taken.
     pub(super) fn transfer_rejected(&mut self, now: Now, reason: Reason, text: &str, out: &mut Vec<Action>) {
         let failure = Failure { reason, class: FailureClass::Garbage, detail: text.into() };

@@ -119,6 +119,7 @@ impl Zone {
         let Some((_, Some((checked, before)))) = self.commit.take() else {
             return self.save_if_unsaved(now, out);
         };
+        let (origin, serial) = (checked.origin(), checked.version().serial());
         match checked.journaled(receipt, self.settings.durability) {
             Ok(journaled) => {
                 if let Source::File(_) = self.source {
@@ -136,7 +137,7 @@ impl Zone {
                 self.fault(reason, &text, out);
                 self.unserved(out);
                 self.wait_for_disk(now);
-                self.transfer_rejected(now, reason, &text, out);
+                self.transfer_unstored(now, serial, origin, out);
                 self.answer_waiting(Err(text), out);
             }
         }

@@ -36,6 +36,24 @@ impl Follow {
         self.climb(now, out);
     }
 
+    /// The disk refuses a transferred version. The primary is there and has nothing against what we
+    /// hold, so that is good for its own EXPIRE (R03, R18), unless the primary went back. All other
+    /// rungs would end at the same disk: RETRY is soon enough.
+    pub(super) fn unstored(&mut self, now: Tick, serial: Serial, expire: Option<u32>, out: &mut Vec<Action>) {
+        if self.state != State::Settling {
+            return;
+        }
+        let goes_on = |held: &Held| serial == held.serial || serial.is_newer_than(held.serial);
+        if let Some(held) = self.held.filter(goes_on) {
+            let deadline = self.setup.clamps.transferred(now, held.timers, expire);
+            self.expired = false;
+            self.expires = Some(deadline);
+            out.push(Action::Deadline(deadline));
+        }
+        self.round.rungs.clear();
+        self.end_round(now, out);
+    }
+
     /// A primary said that what we hold is what it has (R18). A transfer that the operator wants is
     /// still to be made.
     pub(super) fn confirm(&mut self, now: Tick, held: Held, option: Option<u32>, out: &mut Vec<Action>) {

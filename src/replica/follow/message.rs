@@ -103,6 +103,14 @@ pub enum Event {
     },
     /// The version that the last `Fetch` brought could not be taken.
     Rejected(Failure),
+    /// The version that the last `Fetch` brought is good, and the disk here refuses it (R03): it is
+    /// the primary's word all the same.
+    Unstored {
+        /// Its serial.
+        serial: Serial,
+        /// The EXPIRE option that came with it.
+        expire: Option<u32>,
+    },
     /// The operator wants a check now.
     Refresh,
     /// The operator wants a whole transfer now, whatever the serials say.

@@ -217,6 +217,27 @@ fn r18_a_lower_serial_or_a_failing_transfer_does_not_reset_expire() {
 }
 
 #[test]
+fn r18_a_whole_transfer_that_the_disk_refuses_resets_expire_and_is_tried_again_at_retry() {
+    let mut stage = Stage::holding(Some(10), &[ONE, TWO]);
+    stage.now = Tick(5000);
+    stage.soa(Ok(11));
+    let seen = Seen { serial: Serial(11), expire: None };
+    stage.fetch(Ok(Fetched::Changed(seen)));
+    stage.tell(Event::Unstored { serial: Serial(11), expire: None });
+    assert_eq!(stage.follow.expires(), Some(Tick(7_205_000)));
+    assert_eq!(stage.request(), None, "the disk is the same for all rungs");
+    let wait = stage.follow.deadline().unwrap().since(stage.now);
+    assert!((540..=600).contains(&wait.as_secs()), "{wait:?}");
+    // A primary that went back has no word for what we hold.
+    stage.now = Tick(10_000);
+    stage.tell(Event::Retransfer);
+    stage.soa(Ok(9));
+    stage.fetch(Ok(Fetched::Changed(Seen { serial: Serial(9), expire: None })));
+    stage.tell(Event::Unstored { serial: Serial(9), expire: None });
+    assert_eq!(stage.follow.expires(), Some(Tick(7_205_000)));
+}
+
+#[test]
 fn r18_an_equal_serial_counts_though_the_operator_wants_a_transfer_that_fails() {
     let mut stage = Stage::holding(Some(10), &[ONE]);
     stage.soa(Ok(10));
