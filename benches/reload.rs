@@ -280,5 +280,5 @@ fn next(live: &Arc<Version>) -> Change {
         added.push(bellwether::dns::RecordRef { ttl: record.ttl + 1, ..record });
     });
     let (after, delta) = edit(live, &removed, &added).expect("it fits");
-    Change { base: Some(live.clone()), after: Arc::new(after), deltas: vec![Arc::new(delta)] }
+    Change::new(Some(live.clone()), Arc::new(after), vec![Arc::new(delta)])
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::guard::{self, Loss};
+use super::guard;
 use crate::config::{Durability, Guard, GuardAction};
 use crate::dns::soa::Soa;
 use crate::dns::{Name, Serial};
@@ -16,7 +16,7 @@ use crate::reason::Reason;
 use crate::replica::flock;
 use crate::replica::timers::SoaTimers;
 use crate::store::{BodyWrite, Receipt, ZoneMeta, ZoneWrite};
-use crate::zone::{Change, Lease, Slot, SlotState, Version};
+use crate::zone::{Change, Lease, Loss, Slot, SlotState, Version};
 
 /// Where a proposal comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub enum Refusal {
         serial: Serial,
     },
     /// The guard holds it until it is confirmed (R13).
-    Held(Proposed, Loss),
+    Held(Box<Proposed>),
 }
 
 /// A version that may be written.
@@ -103,9 +103,9 @@ impl Proposed {
         confirmed: bool,
     ) -> Result<Checked, Refusal> {
         let same = match (&self.change.base, live) {
-            (None, _) => true,
+            (None, None) => true,
             (Some(base), Some(live)) => base.digest() == live.digest() && base.serial() == live.serial(),
-            (Some(_), None) => false,
+            (Some(_), None) | (None, Some(_)) => false,
         };
         if !same {
             return Err(Refusal::Stale);
@@ -116,16 +116,9 @@ impl Proposed {
             let floor = floor.unwrap_or(serial);
             return Err(Refusal::SerialNotNewer { floor, serial });
         }
-        // A full transfer has no base of its own: the guard compares with what is live.
-        let loss = match (&self.change.base, live) {
-            (Some(_), _) => guard::tripped(guard, &self.change),
-            (None, Some(live)) => {
-                Some(Loss::between(live, &self.change.after)).filter(|loss| loss.trips(guard))
-            }
-            (None, None) => None,
-        };
+        let loss = Some(self.change.loss).filter(|loss| guard::trips(guard, loss));
         match (loss, guard.action) {
-            (Some(loss), GuardAction::Hold) if !confirmed => Err(Refusal::Held(self, loss)),
+            (Some(_), GuardAction::Hold) if !confirmed => Err(Refusal::Held(Box::new(self))),
             (_, GuardAction::Off) => Ok(Checked { proposed: self, loss: None, cut_history: !forward }),
             (loss, _) => Ok(Checked { proposed: self, loss, cut_history: !forward }),
         }

@@ -77,12 +77,12 @@ fn first(floor: Option<Serial>, read: Version, policy: SerialPolicy, wall: Wall)
         _ => Chosen { serial: file, ours: false },
     };
     let after = if chosen.serial == file { read } else { zone::reserial(&read, chosen.serial) };
-    let change = Change { base: None, after: Arc::new(after), deltas: Vec::new() };
+    let change = Change::new(None, Arc::new(after), Vec::new());
     Ok(Intake::Changed { change, serial_is_ours: chosen.ours })
 }
 
 fn changed(live: &Arc<Version>, after: Version, serial_is_ours: bool) -> Intake {
     let deltas = zone::diff(live, &after).map(Arc::new).into_iter().collect();
-    let change = Change { base: Some(live.clone()), after: Arc::new(after), deltas };
+    let change = Change::new(Some(live.clone()), Arc::new(after), deltas);
     Intake::Changed { change, serial_is_ours }
 }

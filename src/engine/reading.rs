@@ -105,7 +105,7 @@ pub fn roll_back(
     }
     let after = zone::reserial(&version, job.live.serial().next());
     let deltas = zone::diff(&job.live, &after).map(Arc::new).into_iter().collect();
-    let change = Change { base: Some(job.live.clone()), after: Arc::new(after), deltas };
+    let change = Change::new(Some(job.live.clone()), Arc::new(after), deltas);
     let intake = Intake::Changed { change, serial_is_ours: true };
     Ok(FileRead { hash: [0; 32], files: Vec::new(), intake, warnings: Vec::new(), review: None })
 }

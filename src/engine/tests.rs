@@ -230,7 +230,8 @@ impl Bench {
     fn transfer(&mut self, base: Option<Arc<Version>>, after: Arc<Version>) {
         let deltas = base.iter().filter_map(|base| diff(base, &after)).map(Arc::new).collect();
         let form = if base.is_some() { Form::Ixfr } else { Form::Axfr };
-        let change = Change { base, after, deltas };
+        let asked = self.asked.iter().rfind(|job| job.peer == NS1).expect("the primary is asked");
+        let change = Change::new(base.or_else(|| asked.ask.base.clone()), after, deltas);
         self.answer(Ok(Answer::Changed { change, expire: None, form, octets: 0, messages: 1, records: 0 }));
     }
 
@@ -351,6 +352,25 @@ fn r13_guard_holds_and_confirm_publishes() {
     bench.command(Command::Confirm(Serial(7))).unwrap();
     bench.serves(7);
     assert_eq!(bench.status().held, None);
+}
+
+#[test]
+fn r13_names_that_others_take_the_place_of_go_all_the_same() {
+    let mut bench = Bench::new(primary());
+    bench.edit(zone_text(6, 300));
+    // As many names as before, with as many records.
+    let renamed = |share: u32| {
+        (0..share).fold(zone_text(7, 300), |text, host| {
+            text.replace(&format!("\nhost{host} "), &format!("\nother{host} "))
+        })
+    };
+    bench.edit(renamed(120));
+    bench.serves(6);
+    assert_eq!(bench.status().held, Some(7));
+    let problem = bench.status().problem.clone().expect("it says what is held");
+    assert!(problem.text.contains("120 records and 120 of 302 names would go"), "{problem:?}");
+    bench.edit(renamed(80));
+    bench.serves(7);
 }
 
 #[test]

@@ -13,7 +13,6 @@ mod report;
 use std::sync::Arc;
 
 use super::commit::{Checked, Origin, Proposed, timers};
-use super::guard::Loss;
 use super::setup::{Role, Settings, ZoneSetup};
 use super::shard::{Action, Command, Job, Ticket, Token};
 use super::status::{LastTransfer, Problem, ZoneStatus};
@@ -62,7 +61,7 @@ pub(super) struct Zone {
     commit: Option<(Ticket, Option<(Checked, ZoneMeta)>)>,
     /// The meta changed since it was last written.
     unsaved: bool,
-    held: Option<(Proposed, Loss)>,
+    held: Option<Box<Proposed>>,
     source: Source,
     flock: Flock,
     memory: Memory,
@@ -201,7 +200,7 @@ impl Zone {
                 done(Err("this zone is a primary: it has a file, no primaries"), out);
             }
             (_, Command::Confirm(serial)) => match self.held.take() {
-                Some((mut proposed, _)) if proposed.change.after.serial() == serial => {
+                Some(mut proposed) if proposed.change.after.serial() == serial => {
                     self.waiting.push(token);
                     if let (Origin::Transfer { expire, .. }, Source::Primaries { follow, .. }) =
                         (&mut proposed.origin, &self.source)
@@ -209,7 +208,7 @@ impl Zone {
                         // An operator's word is not a primary's: the deadline stays (R18).
                         *expire = follow.expires().map(|at| at.since(now.tick).as_secs() as u32);
                     }
-                    self.propose(now, proposed, true, out);
+                    self.propose(now, *proposed, true, out);
                 }
                 other => {
                     self.held = other;

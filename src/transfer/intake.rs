@@ -221,7 +221,7 @@ impl Intake {
             return Err(TransferError::ClosingSoaDiffers);
         }
         check_delegation(&after)?;
-        let change = Change { base: ask.base.clone(), after, deltas: mem::take(&mut self.deltas) };
+        let change = Change::new(ask.base.clone(), after, mem::take(&mut self.deltas));
         Ok(State::Closed(Box::new(Taken::Changed(change, Form::Ixfr))))
     }
 
@@ -230,7 +230,7 @@ impl Intake {
         let after = Arc::new(built.version);
         check_delegation(&after)?;
         let deltas = ask.base.iter().filter_map(|base| worthwhile_diff(base, &after)).collect();
-        let change = Change { base: ask.base.clone(), after, deltas };
+        let change = Change::new(ask.base.clone(), after, deltas);
         Ok(State::Closed(Box::new(Taken::Changed(change, Form::Axfr))))
     }
 

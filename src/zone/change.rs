@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Version;
 use super::digest::Digest;
+use super::loss::Loss;
 use crate::dns::{Records, Serial};
 
 /// The exact difference from one version to the next, in the order of RFC 1995 §4.
@@ -34,7 +35,8 @@ impl Delta {
     }
 }
 
-/// A new version with where it came from: what a file edit or a transfer brings to the commit.
+/// A new version with where it came from: what a file edit or a transfer brings to the commit. Made
+/// where the work is done (a worker, the thread that transfers), so that a shard only compares numbers.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// The version that it was computed against; `None` for a first version.
@@ -43,4 +45,14 @@ pub struct Change {
     pub after: Arc<Version>,
     /// The steps from `base` to `after`; empty for a first version or a full rewrite (R05).
     pub deltas: Vec<Arc<Delta>>,
+    /// What goes with it, for the guard (R13).
+    pub loss: Loss,
+}
+
+impl Change {
+    /// The change from `base` to `after`, and what it takes away.
+    pub fn new(base: Option<Arc<Version>>, after: Arc<Version>, deltas: Vec<Arc<Delta>>) -> Change {
+        let loss = base.as_ref().map(|base| Loss::between(base, &after, &deltas)).unwrap_or_default();
+        Change { base, after, deltas, loss }
+    }
 }

@@ -10,7 +10,7 @@
 //! | `tree` | the copy-on-write tree of pages |
 //! | `page`, `draft` | a page as it is read and as it is written |
 //! | `version`, `lookup`, `node`, `walk` | a version, what it finds, and all records in a row |
-//! | `builder`, `heap`, `reread`, `edit`, `diff` | how versions are made and compared |
+//! | `builder`, `heap`, `reread`, `edit`, `diff`, `loss` | how versions are made and compared |
 //! | `set` | all zones of a server |
 //! | [`text`] | zone files, in and out |
 //! | [`checks`] | what a whole version says about itself |
@@ -24,6 +24,7 @@ mod draft;
 mod edit;
 mod heap;
 mod lookup;
+mod loss;
 mod node;
 mod page;
 mod reread;
@@ -42,6 +43,7 @@ pub use diff::diff;
 pub use digest::{Digest, DigestKey};
 pub use edit::{ApplyError, apply, edit, reserial};
 pub use lookup::{Found, Pass, Prepared};
+pub use loss::Loss;
 pub use node::{Node, Rrset, Stored};
 pub use reread::{PageSums, Rebuilt, Reread};
 pub use set::{Lease, Slot, SlotState, ZoneSet};

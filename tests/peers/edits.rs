@@ -212,6 +212,15 @@ fn a_great_loss(yard: &Yard) {
     server.wait(4);
     server.write_zone(&large_text(5, 750));
     server.wait(5);
+    // Names that as many others take the place of go all the same.
+    let renamed = (0..300).fold(large_text(6, 750), |text, host| {
+        text.replace(&format!("\nlarge-{host} "), &format!("\nother-{host} "))
+    });
+    server.write_zone(&renamed);
+    yard::poll("the hold", || (server.status()["held"] == 6).then_some(()));
+    assert!(has(&server, "large-299") && !has(&server, "other-299"));
+    let (done, told) = zone_command(&server, &["confirm", ZONE, "6"]);
+    assert!(done && has(&server, "other-299"), "{told}");
 }
 
 fn a_newer_version(yard: &Yard) {

@@ -4,9 +4,10 @@
 //! rolled back stays out until it changes or is forced (R12). A serial that the server chose is
 //! durable before anybody sees it (R03). And if the file is no good, the status says why.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use bellwether::dns::RecordType;
 use bellwether::engine::intake::Intake;
 use bellwether::engine::shard::{Command, FileFault, FileRead};
 use bellwether::engine::status::ZoneStatus;
@@ -95,9 +96,8 @@ impl Primary {
             return;
         };
         let serial = version.serial().0;
-        let names = before.name_count().saturating_sub(version.name_count());
-        let tripped = before.record_count().saturating_sub(version.record_count()) > GUARD.0
-            && names * 100 > before.name_count() * u64::from(GUARD.1);
+        let (records, names) = gone(&before, version);
+        let tripped = records > GUARD.0 && names * 100 > before.name_count() * u64::from(GUARD.1);
         assert!(!tripped || self.confirmed.contains(&serial), "{apex} {serial} slipped past the guard");
         let ours = !self.in_files.contains(&serial);
         assert!(!ours || !self.volatile.contains(&key), "{apex} {serial}, our choice, may be lost");
@@ -124,4 +124,25 @@ impl Primary {
     pub fn live_digest(&self) -> Option<u128> {
         self.live.as_ref().map(|live| live.digest().0)
     }
+}
+
+/// How many records and names of `before` are not in `after`, found the long way. Of what
+/// a file says only owners differ in case.
+fn gone(before: &Version, after: &Version) -> (u64, u64) {
+    let all = |version: &Version| {
+        let (mut records, mut names) = (HashSet::new(), HashSet::new());
+        names.extend(version.nodes().map(|node| node.owner().to_string().to_lowercase()));
+        version.for_each(|record| {
+            if record.rtype != RecordType::SOA {
+                records.insert((
+                    record.owner.to_string().to_lowercase(),
+                    record.rtype,
+                    record.rdata.to_vec(),
+                ));
+            }
+        });
+        (records, names)
+    };
+    let (old, new) = (all(before), all(after));
+    (old.0.difference(&new.0).count() as u64, old.1.difference(&new.1).count() as u64)
 }

@@ -77,11 +77,12 @@ impl Zone {
                 Reason::SerialLower,
                 format!("serial {serial} is not newer than {floor}, which was published"),
             ),
-            Refusal::Held(proposed, loss) => {
+            Refusal::Held(proposed) => {
+                let loss = proposed.change.loss;
                 let serial = proposed.change.after.serial();
                 let text = format!("serial {serial} is held: {loss}; `zone confirm` publishes it");
                 let after = proposed.change.after.clone();
-                self.held = Some((proposed, loss));
+                self.held = Some(proposed);
                 let reason = match origin {
                     Origin::Transfer { .. } => Reason::GuardHeld,
                     Origin::File { .. } | Origin::Rollback => Reason::FileGuard,

@@ -46,7 +46,7 @@ impl Zone {
                 Role::Secondary { .. } => None,
             },
             problem: self.trouble(),
-            held: self.held.as_ref().map(|(proposed, _)| proposed.change.after.serial().0),
+            held: self.held.as_ref().map(|proposed| proposed.change.after.serial().0),
             durable: self.durable,
             next_check: next_check.map(moment),
             expires: expires.map(moment),
