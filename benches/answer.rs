@@ -101,6 +101,7 @@ fn world(names: u64) -> World {
         peers: Arc::default(),
         keys: Arc::default(),
         facts: Arc::default(),
+        rates: Arc::default(),
     }
 }
 

@@ -222,6 +222,7 @@ impl Place {
             peers: Arc::default(),
             keys: Arc::default(),
             facts: Arc::default(),
+            rates: Arc::default(),
         };
         let publisher = Publisher::new(world, sender);
         let (whole, busy, swaps) = (Vec::new(), Vec::new(), Vec::new());

@@ -23,6 +23,12 @@ pub const ADDITIONAL_TARGETS_MAX: usize = 32;
 pub const OBSERVED_MAX: usize = 1024;
 /// Refusals worth a log line that a worker keeps until its driver takes them.
 pub const REFUSALS_MAX: usize = 64;
+/// Counts of replies that rate limiting keeps at the same time, 16 octets each (o04).
+pub const RATE_BUCKETS: usize = 1 << 16;
+/// Replies of one class a second to one network; default of `rrl.per_second` (o01).
+pub const REPLIES_PER_SECOND: u32 = 200;
+/// Each n-th reply over the limit is sent truncated; default of `rrl.slip` (o01).
+pub const RATE_SLIP: u32 = 2;
 /// Deltas that hang in a version, so that a rush after a NOTIFY never touches the disk.
 pub const RECENT_OCTETS_MAX: usize = 64 * 1024;
 /// Zones in one group commit of the store.

@@ -76,6 +76,8 @@ reasons! {
     QueryDenied = "Q05" Some(18), "query denied";
     /// An opcode, class or type that is not answered here.
     NotSupported = "Q06" Some(21), "not supported";
+    /// A network gets no more replies of a class for now (R26).
+    RateLimited = "Q07" None, "rate limit reached";
     /// No rule of `allow_transfer` matches the peer.
     TransferDenied = "T01" Some(18), "transfer denied";
     /// A rule matches the address but wants a key that was not used.

@@ -5,6 +5,7 @@
 //! directory is held from the second phase to the last.
 
 mod desk;
+mod kept;
 mod traffic;
 mod wiring;
 
@@ -29,6 +30,7 @@ use crate::net::udp::Worker;
 use crate::net::upstream::Upstream;
 use crate::store::{Options, Store, StoreError};
 use desk::Outward;
+use kept::Kept;
 use traffic::Traffic;
 use wiring::Handles;
 
@@ -53,6 +55,7 @@ pub struct Service {
 struct Running {
     config: Config,
     handles: Handles,
+    kept: Kept,
     engine: Engine,
 }
 
@@ -91,13 +94,13 @@ impl Service {
         let sockets = open_sockets(&config, runtimes)?;
         let addresses = sockets.iter().map(|sockets| sockets.address).collect();
         let clock: Arc<dyn Clock> = Arc::new(OsClock);
-        let mut handles = Handles::default();
-        let engine = start_engine(&config, &mut handles, &clock, cores)?;
+        let (mut handles, kept) = (Handles::default(), Kept::new(&mut OsRandom));
+        let engine = start_engine(&config, &mut handles, &kept, &clock, cores)?;
         let upstream = connect(&engine, &handles, clock)?;
 
         let (socket, limits) = (config.control.socket.clone(), stream_limits(&config));
         let names = handles.names();
-        let running = Arc::new(Mutex::new(Running { config, handles, engine: engine.clone() }));
+        let running = Arc::new(Mutex::new(Running { config, handles, kept, engine: engine.clone() }));
         let traffic = Arc::new(OnceLock::new());
         let operations = Arc::new(Operator { running: running.clone(), names, traffic: traffic.clone() });
         let control = Control::start(&socket, engine.clone(), operations)
@@ -166,6 +169,7 @@ fn open_sockets(config: &Config, runtimes: usize) -> Result<Vec<Sockets>, StartE
 fn start_engine(
     config: &Config,
     handles: &mut Handles,
+    kept: &Kept,
     clock: &Arc<dyn Clock>,
     cores: usize,
 ) -> Result<Engine, StartError> {
@@ -177,7 +181,7 @@ fn start_engine(
     for (reason, text) in &recovered.notes {
         tracing::warn!(code = reason.code(), "{text}");
     }
-    let book = wiring::book(config, handles);
+    let book = wiring::book(config, handles, kept);
     let zones = wiring::zones(config, handles);
     let settings = Settings {
         clamps: config.timers,
@@ -259,10 +263,10 @@ const REMOVED_PERCENT_MAX: usize = 10;
 
 fn reload(running: &Mutex<Running>, force: bool) -> Result<String, String> {
     let mut running = running.lock().expect("no reload panics");
-    let Running { config, handles, engine } = &mut *running;
+    let Running { config, handles, kept, engine } = &mut *running;
     let next = config.reload().map_err(|error| format!("the config is not taken:\n{error}"))?;
     wiring::same_process(config, &next)?;
-    let book = wiring::book(&next, handles);
+    let book = wiring::book(&next, handles, kept);
     let zones = wiring::zones(&next, handles);
     let ids: Vec<_> = zones.iter().map(|zone| zone.id).collect();
     let removed =

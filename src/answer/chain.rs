@@ -104,7 +104,8 @@ impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
             return Ok(());
         };
         self.resolve(
-            version.prepare(target),
+            version,
+            version.find(target),
             &Trail { name: target, through, before: Some(trail), steps: trail.steps + 1 },
         )
     }

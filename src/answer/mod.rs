@@ -62,22 +62,33 @@ pub enum AnyAnswer {
     All,
 }
 
+/// What came of a query besides the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered<'q> {
+    /// The rcode, which belongs to the last name of a chain (RFC 6604 §3).
+    pub rcode: ResponseCode,
+    /// The part of QNAME that the zone has and that decided: the whole name, the cut or DNAME above it,
+    /// or the closest encloser. Names that were made up all have the same one.
+    pub anchor: NameRef<'q>,
+}
+
 /// Answers `query`. `lookup` is that of QNAME in a zone that it is in; `served` is asked for other
-/// zones when a chain or additional data leads there. Writes the three sections, AA and TC and
-/// returns the rcode, which belongs to the last name of a chain (RFC 6604 §3).
-pub fn answer<S: Served, T: Trace>(
+/// zones when a chain or additional data leads there. Writes the three sections, AA and TC.
+pub fn answer<'q, S: Served, T: Trace>(
     served: &S,
     lookup: Prepared<'_, '_>,
-    query: Query<'_>,
+    query: Query<'q>,
     writer: &mut Writer<'_>,
     trace: &mut T,
-) -> ResponseCode {
+) -> Answered<'q> {
     let mut answering = Answering { served, query, writer, trace, rcode: ResponseCode::NoError };
-    if let Err(Full) = answering.resolve(lookup, &Trail::start(query.name)) {
+    let (version, found) = (lookup.version(), lookup.find());
+    let anchor = anchor_of(version, &found, query.name);
+    if let Err(Full) = answering.resolve(version, found, &Trail::start(query.name)) {
         answering.trace.step(|| Step("a needed RRset does not fit: TC".to_owned()));
         answering.writer.set_truncated();
     }
-    answering.rcode
+    Answered { rcode: answering.rcode, anchor }
 }
 
 /// One query on its way.
@@ -91,9 +102,8 @@ struct Answering<'r, 'b, 'q, S, T> {
 
 impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
     /// One name of the chain: RFC 1034 §4.3.2 step 3. `Err` when a needed RRset does not fit.
-    fn resolve(&mut self, lookup: Prepared<'_, '_>, trail: &Trail<'_>) -> Result<(), Full> {
-        let (version, name) = (lookup.version(), trail.name);
-        let found = lookup.find();
+    fn resolve(&mut self, version: &Version, found: Found<'_>, trail: &Trail<'_>) -> Result<(), Full> {
+        let name = trail.name;
         self.trace.step(|| narrate(version, name, &found));
         match found {
             // §4.3.2 3b: DS belongs to the parent's side of the cut (RFC 4035 §3.1.4.1).
@@ -229,6 +239,16 @@ impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
             self.writer.rollback(mark);
         }
         written
+    }
+}
+
+/// See [`Answered::anchor`].
+fn anchor_of<'q>(version: &Version, found: &Found<'_>, name: NameRef<'q>) -> NameRef<'q> {
+    match found {
+        Found::Name(_) => name,
+        Found::Cut(node) | Found::Dname(node) | Found::None { encloser: node, .. } => {
+            referral::owner_of(version, node, name)
+        }
     }
 }
 

@@ -58,7 +58,8 @@ fn ask_with(zones: &Zones, name: &str, qtype: &str, limit: usize, query: Query<'
     let mut writer = Writer::reply(&mut out, limit, &header, Some(question));
     let version = zones.version_for(name.as_ref(), qtype).expect("a zone for the question");
     let query = Query { name: name.as_ref(), qtype, ..query };
-    let rcode = answer(zones, version.prepare(name.as_ref()), query, &mut writer, &mut crate::trace::Silent);
+    let Answered { rcode, .. } =
+        answer(zones, version.prepare(name.as_ref()), query, &mut writer, &mut crate::trace::Silent);
     writer.set_rcode(rcode);
     let length = writer.finish();
     show(&out[..length])

@@ -70,11 +70,13 @@ pub(super) fn check(path: &Path, text: String, known: &[Zone]) -> Result<Config,
     let timers = checker.timers(&raw.timers);
     let keys = checker.keys(&raw.keys);
     let peers = checker.peers(&raw.peers);
+    let rrl = checker.rrl(&raw.rrl, &peers);
     let zones = zone::zones(&mut checker, &raw, known);
     let Checker { problems, warnings, .. } = checker;
     match (server, problems.is_empty()) {
         (Some(server), true) => {
-            Ok(Config { path: path.to_owned(), server, control, timers, keys, peers, zones, warnings })
+            let path = path.to_owned();
+            Ok(Config { path, server, control, rrl, timers, keys, peers, zones, warnings })
         }
         _ => Err(ConfigError::new(path, text, problems)),
     }

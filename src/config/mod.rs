@@ -9,6 +9,7 @@
 //! look into zone files.
 
 mod check;
+mod clients;
 mod formula;
 mod problem;
 mod raw;
@@ -37,6 +38,8 @@ pub struct Config {
     pub server: Server,
     /// `[control]`.
     pub control: Control,
+    /// `[rrl]`.
+    pub rrl: Rrl,
     /// `[timers]`: bounds on what a zone's SOA says.
     pub timers: Clamps,
     /// `[keys."NAME"]`, sorted by name.
@@ -98,6 +101,19 @@ pub enum MinimalAny {
     Always,
     /// Over UDP; a stream gets everything.
     Udp,
+}
+
+/// `[rrl]`: how many replies a client network gets over UDP (R26).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rrl {
+    /// Replies of one class a second; 0 for no limit.
+    pub per_second: u32,
+    /// Each n-th reply over the limit is sent truncated; 0 for none.
+    pub slip: u32,
+    /// Who is never limited.
+    pub exempt: Vec<Rule>,
+    /// Whether replies over the limit are only counted.
+    pub log_only: bool,
 }
 
 /// `[control]`: the operator's way in.
@@ -163,7 +179,7 @@ pub enum Who {
     Peer(PeerIndex),
 }
 
-/// One entry of `allow_transfer` or `allow_query`.
+/// One entry of `allow_transfer`, `allow_query` or `rrl.exempt`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Whom it means.

@@ -18,6 +18,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub control: RawControl,
     #[serde(default)]
+    pub rrl: RawRrl,
+    #[serde(default)]
     pub timers: RawTimers,
     #[serde(default)]
     pub keys: BTreeMap<Spanned<String>, RawKey>,
@@ -54,6 +56,17 @@ pub(super) struct RawServer {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawControl {
     pub socket: Option<Spanned<String>>,
+}
+
+/// `[rrl]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRrl {
+    pub per_second: Option<Spanned<u32>>,
+    pub slip: Option<u32>,
+    pub exempt: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub log_only: bool,
 }
 
 /// `[timers]`.

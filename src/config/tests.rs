@@ -13,6 +13,9 @@ listen = ["127.0.0.1:5300", "[::1]:5300"]
 state_dir = "state"
 workers = 1
 
+[rrl]
+per_second = 500
+
 [timers]
 refresh_min = "1s"
 retry_min = "15s"
@@ -81,6 +84,9 @@ fn the_sample_means_what_it_says() {
     assert_eq!(config.server.workers, 1);
     assert_eq!(config.control.socket, directory.path().join("state/control.sock"));
     assert_eq!(config.timers.refresh_min, Duration::from_secs(1));
+    assert_eq!((config.rrl.per_second, config.rrl.slip, config.rrl.log_only), (500, 2, false));
+    let exempt: Vec<&str> = config.rrl.exempt.iter().map(|rule| rule.text.as_str()).collect();
+    assert_eq!(exempt, ["127.0.0.0/8", "::1/128", "ns2", "ns3"]);
     assert_eq!(config.keys.len(), 1);
     assert_eq!(config.keys[0].secret, b"secret");
     assert_eq!(config.peer(PeerIndex(0)).address, SocketAddr::from(([192, 0, 2, 2], 53)));
@@ -96,7 +102,7 @@ fn the_sample_means_what_it_says() {
     let Role::Primary(primary) = &com.role else { panic!("{:?}", com.role) };
     assert_eq!(primary.file, directory.path().join("zones/example.com.zone"));
     assert_eq!(com.guard, Guard { action: GuardAction::Hold, records: 100, percent: 30 });
-    assert!(com.position.ends_with("config.toml:26"), "{}", com.position);
+    assert!(com.position.ends_with("config.toml:29"), "{}", com.position);
 
     let Role::Secondary(secondary) = &config.zones[1].role else { panic!("{:?}", config.zones[1].role) };
     assert_eq!(secondary.primaries, [PeerIndex(1), PeerIndex(0)]);
@@ -153,7 +159,7 @@ fn mistakes_are_named_where_they_are() {
         ("flock.key", "flok.key", Reason::ConfigSecret, "flok.key: No such file"),
         ("secret_file = \"flock.key\"", "", Reason::ConfigMissingKey, "has no secret"),
         ("secret_file = \"flock.key\"", "secret = \"???\"", Reason::ConfigSecret, "not base64"),
-        ("\"example.net\"", "\"EXAMPLE.com.\"", Reason::ConfigDuplicate, "config.toml:26"),
+        ("\"example.net\"", "\"EXAMPLE.com.\"", Reason::ConfigDuplicate, "config.toml:29"),
         ("\"example.net\"", "\"a..b\"", Reason::ConfigBadValue, "is not a name"),
         ("ixfr = false", "file = \"x\"", Reason::ConfigConflict, "means nothing for a secondary zone"),
         ("\"accept_after\"", "\"alert\"", Reason::ConfigConflict, "goes with"),
@@ -162,6 +168,10 @@ fn mistakes_are_named_where_they_are() {
         ("zones/%s.zone", "zones/*.zone", Reason::ConfigConflict, "cannot have a pattern"),
         ("more/*.zone", "mroe/*.zone", Reason::ConfigFiles, "cannot list"),
         ("ixfr = false", "template = \"defalt\"", Reason::ConfigUnknownName, "did you mean `default`?"),
+        ("per_second = 500", "per_second = 2000000", Reason::ConfigBadValue, "0 to 1000000"),
+        ("per_second = 500", "exempt = [\"ns9\"]", Reason::ConfigUnknownName, "did you mean `ns2`?"),
+        ("per_second = 500", "exempt = [\"key:a.\"]", Reason::ConfigBadValue, "name the peer"),
+        ("per_second = 500", "slipp = 2", Reason::ConfigUnknownKey, "did you mean `slip`?"),
         ("secondaries", "name = \"x\"\nsecondaries", Reason::ConfigConflict, "has a `name`"),
     ] {
         assert!(SAMPLE.contains(from), "{from}");

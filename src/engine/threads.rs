@@ -31,6 +31,7 @@ use crate::dns::tsig::Keyring;
 use crate::dns::{Name, NameRef, Serial};
 use crate::env::Clock;
 use crate::ident::{Attempt, ZoneId};
+use crate::policy::rates::RateLimits;
 use crate::policy::{Peers, RuleBook};
 use crate::reason::Reason;
 use crate::serve::{ServerFacts, World};
@@ -85,6 +86,8 @@ pub struct Book {
     pub keys: Arc<Keyring>,
     /// Names, sizes and switches of the server.
     pub facts: Arc<ServerFacts>,
+    /// How often somebody is answered.
+    pub rates: Arc<RateLimits>,
 }
 
 impl Book {
@@ -95,6 +98,7 @@ impl Book {
             peers: self.peers.clone(),
             keys: self.keys.clone(),
             facts: self.facts.clone(),
+            rates: self.rates.clone(),
         }
     }
 }

@@ -4,10 +4,11 @@
 //! Each verdict names the rule it came from, or the rule that came nearest, so that `explain` and
 //! the log can say what to change. A peer that has a key is that key, wherever it connects from;
 //! a peer that has none is its address (R24). Telling one is done here, checking signatures in
-//! `dns/tsig`. Rate limits and cookies are not here yet.
+//! `dns/tsig`. How often somebody is answered is in [`rates`].
 
 mod book;
 mod peers;
+pub mod rates;
 mod rules;
 #[cfg(test)]
 mod tests;

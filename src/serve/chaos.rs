@@ -9,7 +9,11 @@ use crate::reason::Reason;
 const STRING_OCTETS_MAX: usize = 255;
 
 /// Answers TXT at the known names as far as the configuration tells; all else is refused.
-pub(super) fn handle(message: &Message<'_>, question: Question<'_>, writer: &mut Writer<'_>) -> Ending {
+pub(super) fn handle<'m>(
+    message: &Message<'_>,
+    question: Question<'m>,
+    writer: &mut Writer<'_>,
+) -> Ending<'m> {
     let refused = Ending::refused(ResponseCode::Refused, Reason::NotSupported);
     let Some(text) = text_of(&message.world.facts, question.name) else { return refused };
     if !matches!(question.qtype, RecordType::TXT | RecordType::ANY) {
@@ -25,7 +29,7 @@ pub(super) fn handle(message: &Message<'_>, question: Question<'_>, writer: &mut
     if writer.record_of_class(Section::Answer, Class::CH, record).is_err() {
         writer.set_truncated();
     }
-    Ending::plain(ResponseCode::NoError)
+    Ending { anchor: Some(question.name), ..Ending::plain(ResponseCode::NoError) }
 }
 
 /// The text behind a name; `None` if there is no such name, or nothing to tell.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::dns::ResponseCode;
 use crate::ident::Transport;
+use crate::policy::rates::Measure;
 use crate::reason::Reason;
 
 /// Rcodes up to BADCOOKIE (23) have a counter of their own.
@@ -19,6 +20,7 @@ pub struct Counters {
     notifies: AtomicU64,
     transfers: AtomicU64,
     lost_observations: AtomicU64,
+    limited: [AtomicU64; 3],
     rcodes: [AtomicU64; RCODES],
     reasons: [AtomicU64; Reason::ALL.len()],
 }
@@ -33,6 +35,7 @@ impl Default for Counters {
             notifies: AtomicU64::new(0),
             transfers: AtomicU64::new(0),
             lost_observations: AtomicU64::new(0),
+            limited: [const { AtomicU64::new(0) }; 3],
             rcodes: [const { AtomicU64::new(0) }; RCODES],
             reasons: [const { AtomicU64::new(0) }; Reason::ALL.len()],
         }
@@ -73,6 +76,11 @@ impl Counters {
         read(&self.lost_observations)
     }
 
+    /// Replies over the rate limit about which this was done.
+    pub fn limited(&self, measure: Measure) -> u64 {
+        self.limited.get(measure as usize).map_or(0, read)
+    }
+
     /// Replies with this rcode; those above BADCOOKIE are not counted.
     pub fn replies(&self, rcode: ResponseCode) -> u64 {
         self.rcodes.get(usize::from(u16::from(rcode))).map_or(0, read)
@@ -108,6 +116,12 @@ impl Counters {
 
     pub(super) fn count_lost_observation(&self) {
         bump(&self.lost_observations);
+    }
+
+    pub(super) fn count_limited(&self, measure: Measure) {
+        if let Some(counter) = self.limited.get(measure as usize) {
+            bump(counter);
+        }
     }
 
     pub(super) fn count_reply(&self, rcode: ResponseCode, reason: Option<Reason>) {

@@ -48,7 +48,7 @@ pub(super) fn begin<'b>(message: &Message<'_>, tsig_octets: usize, out: &'b mut 
 }
 
 /// Writes what stands at the end of the message: rcode and OPT. Says how long it is.
-pub(super) fn close(message: &Message<'_>, ending: &Ending, mut writer: Writer<'_>) -> usize {
+pub(super) fn close(message: &Message<'_>, ending: &Ending<'_>, mut writer: Writer<'_>) -> usize {
     writer.set_rcode(ending.rcode);
     // RFC 6891 §7: OPT in the reply if and only if there is one in the request.
     if let Some(edns) = &message.request.edns {
@@ -77,7 +77,7 @@ pub(super) fn close(message: &Message<'_>, ending: &Ending, mut writer: Writer<'
 pub(super) fn hand_over(
     message: &Message<'_>,
     signer: Option<Signer>,
-    ending: Ending,
+    ending: Ending<'_>,
     length: usize,
     worker: &mut WorkerState,
     out: &mut [u8],
@@ -177,7 +177,7 @@ pub(super) fn untrusted(
 
 /// What the client is told about a refusal: strangers a fixed phrase, peers that signed also which
 /// rule came nearest (R25).
-fn told(message: &Message<'_>, ending: &Ending) -> Option<Cow<'static, str>> {
+fn told(message: &Message<'_>, ending: &Ending<'_>) -> Option<Cow<'static, str>> {
     let phrase = ending.reason?.told();
     Some(match &ending.detail {
         Some(detail) if message.peer.key.is_some() => format!("{phrase}: {detail}").into(),

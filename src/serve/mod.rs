@@ -1,6 +1,6 @@
 //! Where a message is handled: octets in, octets out, on every transport the same.
 //!
-//! [`serve`] is the whole way on one screen: parse, identify, policy and answer (by opcode), finish.
+//! [`serve`] is the whole way on one screen: parse, identify, policy and answer (by opcode), limit, finish.
 //! It is pure: the moment and the [`World`] are arguments, and what has to happen besides the reply
 //! (a refresh after NOTIFY, a transfer) comes back as an [`Outcome`] for the engine and the network
 //! to carry out. On the way of an ordinary query nothing allocates, locks, waits or logs.
@@ -8,12 +8,13 @@
 //! Invariant: every request gets one reply or a deliberate silence, and every refusal has one
 //! [`Reason`], from which its counter, its EDE (RFC 8914) and its note come.
 //!
-//! Absent: sockets (`net/`), the records of a transfer (`transfer/`), rate limits and cookies.
+//! Absent: sockets (`net/`), the records of a transfer (`transfer/`), and cookies.
 
 mod ahead;
 mod chaos;
 mod counters;
 mod finish;
+mod limit;
 mod notify;
 mod query;
 #[cfg(test)]
@@ -32,7 +33,7 @@ use std::sync::Arc;
 
 use crate::dns::message::{BadRequest, Request, read_request};
 use crate::dns::tsig::{Fault, Key, Signer, verify_request};
-use crate::dns::{OpCode, ResponseCode, Serial};
+use crate::dns::{NameRef, OpCode, ResponseCode, Serial};
 use crate::ident::{PeerId, Transport, ZoneId};
 use crate::policy::Peer;
 use crate::reason::Reason;
@@ -78,10 +79,12 @@ pub fn serve(
     trace: &mut impl Trace,
 ) -> Outcome {
     worker.counters.count_request(transport);
+    let stranger = Peer { address: from.ip(), key: None, transport };
     // Parse.
     let (request, known_version) = match read_request(ahead.octets) {
         Ok(request) => (request, true),
         Err(BadRequest::BadVers(request)) => (request, false),
+        Err(_) if !limit::lets_error_pass(world, &stranger, now, from, worker) => return Outcome::Drop,
         Err(bad) => return finish::malformed(bad, transport, worker, out),
     };
     // Identify.
@@ -89,15 +92,18 @@ pub fn serve(
         Ok(identity) => identity.unzip(),
         Err(fault) => {
             trace.step(|| Step(format!("the signature is refused: {}", fault.reason())));
-            let peer = stranger(from, transport);
-            let message = Message { request: &request, ahead, peer, from, now, world };
+            if !limit::lets_error_pass(world, &stranger, now, from, worker) {
+                return Outcome::Drop;
+            }
+            let message = Message { request: &request, ahead, peer: stranger, from, now, world };
             return finish::untrusted(&message, &fault, worker, out);
         }
     };
-    let peer = Peer { key: key.as_deref().map(Key::name), ..stranger(from, transport) };
+    let peer = Peer { key: key.as_deref().map(Key::name), ..stranger };
     let message = Message { request: &request, ahead, peer, from, now, world };
     // Policy and answer.
     let mut writer = finish::begin(&message, signer.as_ref().map_or(0, Signer::record_octets), out);
+    let begun = writer.mark();
     let ending = match request.header.opcode() {
         _ if !known_version => Ending::plain(ResponseCode::BADVERS),
         OpCode::Query => query::handle(&message, &mut writer, worker, trace),
@@ -106,6 +112,10 @@ pub fn serve(
         OpCode::Status | OpCode::Update | OpCode::Unknown(_) => {
             Ending::refused(ResponseCode::NotImp, Reason::NotSupported)
         }
+    };
+    // Limit.
+    let Some(ending) = limit::apply(&message, ending, &mut writer, begun, worker) else {
+        return Outcome::Drop;
     };
     // Finish.
     let length = finish::close(&message, &ending, writer);
@@ -123,12 +133,14 @@ struct Message<'a> {
 }
 
 /// How the handling of a request ended.
-struct Ending {
+struct Ending<'m> {
     rcode: ResponseCode,
     /// Why, if it was refused.
     reason: Option<Reason>,
     /// The same in a sentence that names rules, for the log and for peers that signed (R25).
     detail: Option<String>,
+    /// The part of the asked name that decided, if there was an answer (`answer::Answered`).
+    anchor: Option<NameRef<'m>>,
     /// What the EXPIRE option says, if it was asked (RFC 7314 §3).
     expire: Option<u32>,
     then: Then,
@@ -141,12 +153,12 @@ enum Then {
     Transfer(transfer::Granted),
 }
 
-impl Ending {
-    fn plain(rcode: ResponseCode) -> Ending {
-        Ending { rcode, reason: None, detail: None, expire: None, then: Then::Nothing }
+impl<'m> Ending<'m> {
+    fn plain(rcode: ResponseCode) -> Ending<'m> {
+        Ending { rcode, reason: None, detail: None, anchor: None, expire: None, then: Then::Nothing }
     }
 
-    fn refused(rcode: ResponseCode, reason: Reason) -> Ending {
+    fn refused(rcode: ResponseCode, reason: Reason) -> Ending<'m> {
         Ending { reason: Some(reason), ..Ending::plain(rcode) }
     }
 }
@@ -157,9 +169,4 @@ fn identify(request: &Request<'_>, world: &World, now: Now) -> Result<Option<(Ar
     let Some(tsig) = &request.tsig else { return Ok(None) };
     let verified = verify_request(request.octets, tsig, &world.keys, now.wall.seconds())?;
     Ok(Some((verified.key.clone(), verified.signer())))
-}
-
-/// A peer of whom only the address is known.
-fn stranger(from: SocketAddr, transport: Transport) -> Peer<'static> {
-    Peer { address: from.ip(), key: None, transport }
 }

@@ -9,7 +9,11 @@ use crate::reason::Reason;
 use crate::trace::{Step, Trace};
 
 /// Acknowledges a NOTIFY of one of the zone's primaries and refuses every other.
-pub(super) fn handle(message: &Message<'_>, writer: &mut Writer<'_>, trace: &mut impl Trace) -> Ending {
+pub(super) fn handle<'m>(
+    message: &Message<'m>,
+    writer: &mut Writer<'_>,
+    trace: &mut impl Trace,
+) -> Ending<'m> {
     let Some(question) = message.request.question else {
         return Ending::refused(ResponseCode::FormErr, Reason::NotSupported);
     };

@@ -12,12 +12,12 @@ use crate::trace::{Step, Trace};
 use crate::zone::{Slot, SlotState, Version};
 
 /// Answers a query.
-pub(super) fn handle(
-    message: &Message<'_>,
+pub(super) fn handle<'m>(
+    message: &Message<'m>,
     writer: &mut Writer<'_>,
     worker: &mut WorkerState,
     trace: &mut impl Trace,
-) -> Ending {
+) -> Ending<'m> {
     // RFC 7873 §5.4: a query without a question asks for nothing but a cookie.
     let Some(question) = message.request.question else { return Ending::plain(ResponseCode::NoError) };
     match question.qclass {
@@ -56,8 +56,8 @@ pub(super) fn handle(
     // With DS the version may be that of the zone above.
     let begun = message.ahead.lookup.filter(|lookup| std::ptr::eq(lookup.version(), version.as_ref()));
     let lookup = begun.unwrap_or_else(|| version.prepare(question.name));
-    let rcode = answer(message, lookup, ask(message, question), writer, trace);
-    let mut ending = Ending::plain(rcode);
+    let answered = answer(message, lookup, ask(message, question), writer, trace);
+    let mut ending = Ending { anchor: Some(answered.anchor), ..Ending::plain(answered.rcode) };
     if question.qtype == RecordType::SOA && question.name == version.apex() {
         observe(message, slot, Asked::Soa, worker);
         ending.expire = time_left(message, slot, version);

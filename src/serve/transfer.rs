@@ -27,13 +27,13 @@ pub(super) struct Granted {
 }
 
 /// Grants, refuses or answers a request for a transfer.
-pub(super) fn handle(
+pub(super) fn handle<'m>(
     message: &Message<'_>,
-    question: Question<'_>,
+    question: Question<'m>,
     writer: &mut Writer<'_>,
     worker: &mut WorkerState,
     trace: &mut impl Trace,
-) -> Ending {
+) -> Ending<'m> {
     let over_udp = !message.peer.transport.is_stream();
     let (requested, asked) = match (question.qtype, message.request.soa) {
         (RecordType::IXFR, Some(serial)) => (Requested::Ixfr(serial), Asked::Ixfr(serial)),
@@ -63,7 +63,7 @@ pub(super) fn handle(
     };
     observe(message, slot, asked, worker);
     let expire = time_left(message, slot, version);
-    let ending = Ending { expire, ..Ending::plain(ResponseCode::NoError) };
+    let ending = Ending { expire, anchor: Some(question.name), ..Ending::plain(ResponseCode::NoError) };
     match requested {
         Requested::Ixfr(serial) if over_udp => {
             writer.set_authoritative();

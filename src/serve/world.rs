@@ -7,11 +7,12 @@ use crate::answer::Served;
 use crate::dns::tsig::Keyring;
 use crate::dns::{NameRef, RecordType};
 use crate::limits::UDP_PAYLOAD_MAX;
+use crate::policy::rates::RateLimits;
 use crate::policy::{Act, Peers, RuleBook, verdict};
 use crate::trace::Silent;
 use crate::zone::{Slot, Version, ZoneSet};
 
-/// Everything that an answer depends on. Cloning copies five pointers.
+/// Everything that an answer depends on. Cloning copies a few pointers.
 #[derive(Clone, Debug)]
 pub struct World {
     /// The zones and their versions.
@@ -24,6 +25,8 @@ pub struct World {
     pub keys: Arc<Keyring>,
     /// What the server says about itself.
     pub facts: Arc<ServerFacts>,
+    /// How often somebody is answered.
+    pub rates: Arc<RateLimits>,
 }
 
 /// What the server says about itself, and its manners.

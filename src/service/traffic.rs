@@ -10,6 +10,7 @@ use crate::ident::Transport;
 use crate::net::sys;
 use crate::net::tcp::Streams;
 use crate::net::udp::Worker;
+use crate::policy::rates::Measure;
 use crate::serve::Counters;
 
 /// The counters of everything that answers.
@@ -37,6 +38,7 @@ impl Traffic {
         };
         let lost = self.sockets.iter().filter_map(|socket| sys::receive_drops(&**socket).ok());
         let replies = |rcode| sum(&|counters| counters.replies(rcode));
+        let limited = |measure| sum(&|counters| counters.limited(measure));
         json!({
             "udp_requests": sum(&|counters| counters.requests(Transport::Udp)),
             "udp_lost": lost.map(u64::from).sum::<u64>(),
@@ -47,6 +49,9 @@ impl Traffic {
             "failed": replies(ResponseCode::ServFail),
             "notifies": sum(&Counters::notifies),
             "transfers": sum(&Counters::transfers),
+            "rrl_dropped": limited(Measure::Drop),
+            "rrl_truncated": limited(Measure::Truncate),
+            "rrl_log_only": limited(Measure::Report),
         })
     }
 }

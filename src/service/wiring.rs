@@ -7,11 +7,13 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 
+use super::kept::Kept;
 use crate::config::{self, Config, MinimalAny, PeerIndex};
 use crate::dns::Name;
 use crate::dns::tsig::{Algorithm, Key, Keyring};
 use crate::engine::{Book, Role, ZoneSetup};
 use crate::ident::{PeerId, ZoneId};
+use crate::policy::rates::{RateLimits, RateSettings};
 use crate::policy::{PeerFacts, Peers, Rule, RuleBook, RuleSet, Who, ZoneRules};
 use crate::serve::{self, ServerFacts};
 use crate::transfer::incoming::TransferLimits;
@@ -98,7 +100,7 @@ fn handle_of(name: &str, taken: &HashMap<PeerId, (String, SocketAddr)>) -> PeerI
 }
 
 /// Everything in the world but the zones.
-pub(super) fn book(config: &Config, handles: &mut Handles) -> Book {
+pub(super) fn book(config: &Config, handles: &mut Handles, kept: &Kept) -> Book {
     let peers = (0..config.peers.len()).map(PeerIndex).map(|index| {
         let peer = config.peer(index);
         PeerFacts {
@@ -132,6 +134,7 @@ pub(super) fn book(config: &Config, handles: &mut Handles) -> Book {
         peers: Arc::new(peers),
         keys: Arc::new(keys),
         facts: Arc::new(facts(&config.server)),
+        rates: Arc::new(RateLimits::new(rates(config, handles), kept.rates.clone())),
     }
 }
 
@@ -145,6 +148,16 @@ fn facts(server: &config::Server) -> ServerFacts {
             MinimalAny::Always => serve::MinimalAny::Always,
             MinimalAny::Udp => serve::MinimalAny::Udp,
         },
+    }
+}
+
+fn rates(config: &Config, handles: &mut Handles) -> RateSettings {
+    let config::Rrl { per_second, slip, exempt, log_only } = &config.rrl;
+    RateSettings {
+        per_second: *per_second,
+        slip: *slip,
+        exempt: rule_set(config, handles, exempt),
+        log_only: *log_only,
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod bellwether;
 mod circle;
+mod client;
 mod differences;
 mod disk;
 mod durable;
@@ -31,6 +32,7 @@ mod operator;
 mod pair;
 mod peer;
 mod questions;
+mod rates;
 mod relay;
 mod service;
 mod signature;
@@ -81,6 +83,7 @@ const ALL: &[&[Test]] = &[
     operator::TESTS,
     pair::TESTS,
     questions::TESTS,
+    rates::TESTS,
     service::TESTS,
     signed_primary::TESTS,
     slow::TESTS,

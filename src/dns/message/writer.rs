@@ -137,6 +137,11 @@ impl<'b> Writer<'b> {
         self.set_bits(AA);
     }
 
+    /// Whether AA is set.
+    pub fn is_authoritative(&self) -> bool {
+        u16::from_be_bytes([self.buffer[2], self.buffer[3]]) & AA != 0
+    }
+
     /// Sets TC.
     pub fn set_truncated(&mut self) {
         self.set_bits(TC);

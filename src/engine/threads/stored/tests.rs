@@ -56,6 +56,7 @@ fn start(disk: &SimDisk, zones: Vec<ZoneSetup>) -> (Engine, Book) {
         peers: Arc::new(Peers::default()),
         keys: Arc::new(Keyring::default()),
         facts: Arc::new(ServerFacts::default()),
+        rates: Arc::default(),
     };
     let engine = Engine::start(EngineConfig {
         shards: 1,

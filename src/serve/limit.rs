@@ -1,0 +1,86 @@
+//! The limit on replies over UDP (R26): counted, cut or dropped after the answer is known, since what is
+//! counted depends on it.
+
+use super::{Ending, Message, Refusal, Then, WorkerState, World};
+use crate::dns::message::{Mark, Section, Writer};
+use crate::dns::{NameRef, ResponseCode};
+use crate::policy::Peer;
+use crate::policy::rates::{Kind, Measure, Ruling};
+use crate::reason::Reason;
+use crate::time::Now;
+
+/// How the request ends after the limit was heard; `None` if in silence. What was written since `begun`
+/// is taken back if only an empty reply is sent.
+pub(super) fn apply<'m>(
+    message: &Message<'_>,
+    ending: Ending<'m>,
+    writer: &mut Writer<'_>,
+    begun: Mark,
+    worker: &mut WorkerState,
+) -> Option<Ending<'m>> {
+    if message.peer.transport.is_stream() || !matches!(ending.then, Then::Nothing) {
+        return Some(ending);
+    }
+    let kind = kind_of(&ending, writer);
+    // Nothing of a refused name is known here: all refusals of a network count together.
+    let name = ending.anchor.filter(|_| kind != Kind::Error).unwrap_or(NameRef::ROOT);
+    match rule(message.world, &message.peer, kind, name, message.now, message.from, worker) {
+        Some(Measure::Drop) => None,
+        Some(Measure::Truncate) => {
+            writer.rollback(begun);
+            writer.set_truncated();
+            Some(Ending::plain(ResponseCode::NoError))
+        }
+        Some(Measure::Report) | None => Some(ending),
+    }
+}
+
+/// Whether an error may be sent to somebody of whom only the address is known.
+pub(super) fn lets_error_pass(
+    world: &World,
+    peer: &Peer<'_>,
+    now: Now,
+    from: std::net::SocketAddr,
+    worker: &mut WorkerState,
+) -> bool {
+    peer.transport.is_stream()
+        || !matches!(
+            rule(world, peer, Kind::Error, NameRef::ROOT, now, from, worker),
+            Some(Measure::Drop | Measure::Truncate)
+        )
+}
+
+/// Counts a reply; what is done about it if it is over the limit.
+fn rule(
+    world: &World,
+    peer: &Peer<'_>,
+    kind: Kind,
+    name: NameRef<'_>,
+    now: Now,
+    from: std::net::SocketAddr,
+    worker: &mut WorkerState,
+) -> Option<Measure> {
+    match world.rates.rule(peer, kind, name, now.tick, &world.peers) {
+        Ruling::Send => None,
+        Ruling::Over { measure, first } => {
+            worker.counters.count_limited(measure);
+            if first {
+                // One line for each time that a network comes to its limit, and those are rationed too.
+                let reason = Reason::RateLimited;
+                worker.refuse(Refusal { reason, detail: None, from, name: None, key: None });
+            }
+            Some(measure)
+        }
+    }
+}
+
+fn kind_of(ending: &Ending<'_>, writer: &Writer<'_>) -> Kind {
+    match ending.rcode {
+        ResponseCode::NoError if writer.is_authoritative() || writer.count(Section::Answer) > 0 => {
+            Kind::Answer
+        }
+        ResponseCode::NoError => Kind::Referral,
+        ResponseCode::NXDomain | ResponseCode::YXDomain => Kind::NxDomain,
+        _ => Kind::Error,
+    }
+}

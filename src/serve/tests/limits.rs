@@ -1,0 +1,90 @@
+//! What is limited, and what is not (R26).
+
+use super::*;
+use crate::policy::rates::{Measure, RateLimits, RateSettings, RateTable};
+
+/// The world with a limit of four replies a second.
+fn limited(settings: RateSettings) -> World {
+    let settings = RateSettings { per_second: 4, ..settings };
+    World { rates: Arc::new(RateLimits::new(settings, Arc::new(RateTable::new([3; 16])))), ..world() }
+}
+
+/// How many of twelve requests got a whole reply, a truncated one, and none.
+fn sent(world: &World, transport: Transport, request: impl Fn(usize) -> Vec<u8>) -> [usize; 3] {
+    let mut counts = [0; 3];
+    for at in 0..12 {
+        let (outcome, reply, _) = send(world, STRANGER, transport, &request(at));
+        let fate = match outcome {
+            Outcome::Drop => 2,
+            _ => usize::from(Header::read(&reply).unwrap().is_truncated()),
+        };
+        counts[fate] += 1;
+    }
+    counts
+}
+
+#[test]
+fn o01_o03_names_that_were_made_up_share_a_limit() {
+    let settings = RateSettings { slip: 2, ..RateSettings::default() };
+    for (qname, same) in [
+        ("www.example.", true),
+        ("x%.www.example.", true),
+        ("x%.example.", true),
+        ("%.not.ours.", true),
+        ("%.expired.", true),
+        ("%.wild.wild.", true),
+        ("%.cut.wild.", true),
+        ("%.alias.wild.", true),
+        ("h%.wild.", false),
+    ] {
+        let mut world = limited(settings.clone());
+        let hosts: String = (0..12).map(|n| format!("h{n} 60 A 192.0.2.1\n")).collect();
+        let text = hosts + "*.wild 60 A 192.0.2.2\ncut 60 NS ns.elsewhere.\nalias 60 DNAME example.";
+        let state = SlotState::Serving { version: zone("wild.", &text), lease: Lease::forever() };
+        let slot = Slot { id: ZoneId(0), apex: name("wild."), state };
+        world.zones = world.zones.with(&[(name("wild."), Some(Arc::new(slot)))]);
+        let counts = sent(&world, Transport::Udp, |at| query(&qname.replace('%', &at.to_string()), "A"));
+        assert_eq!(counts, if same { [4, 4, 4] } else { [12, 0, 0] }, "{qname}");
+    }
+}
+
+#[test]
+fn o02_streams_are_not_limited() {
+    let world = limited(RateSettings::default());
+    assert_eq!(sent(&world, Transport::Tcp, |_| query("www.example.", "A")), [12, 0, 0]);
+}
+
+#[test]
+fn o01_what_cannot_be_parsed_or_trusted_is_limited_too() {
+    let world = limited(RateSettings { slip: 1, ..RateSettings::default() });
+    // An error has nothing to come back for over TCP.
+    assert_eq!(sent(&world, Transport::Udp, |_| query("www.example.", "A")[..12].to_vec()), [4, 0, 8]);
+    let other = Arc::new(Key::new(name("other."), Algorithm::Sha256, b"x"));
+    let world = limited(RateSettings::default());
+    assert_eq!(sent(&world, Transport::Udp, |_| signed(&other, &query("example.", "A"), 1).0), [4, 0, 8]);
+}
+
+#[test]
+fn a53_a_reply_that_is_cut_by_the_limit_has_its_opt_and_nothing_else() {
+    let world = limited(RateSettings { slip: 1, ..RateSettings::default() });
+    let octets = query_edns("nowhere.example.", "A", 1232, &[]);
+    (0..4).for_each(|_| assert_eq!(ask(&world, &octets)[0], "NXDomain aa"));
+    assert_eq!(ask(&world, &octets), ["NoError aa tc", "opt 1232"]);
+}
+
+#[test]
+fn o04_limits_are_counted_and_told_once() {
+    let world = limited(RateSettings { log_only: true, ..RateSettings::default() });
+    let mut worker = WorkerState::new();
+    let (mut out, from) = ([0; 1232], STRANGER.parse().unwrap());
+    let octets = query("www.example.", "A");
+    for _ in 0..12 {
+        let ahead = octets[..].into();
+        serve(ahead, from, Transport::Udp, NOW, &world, &mut worker, &mut out, &mut Silent);
+    }
+    assert_eq!(worker.counters.replies(ResponseCode::NoError), 12);
+    assert_eq!(worker.counters.limited(Measure::Report), 8);
+    assert_eq!(worker.counters.limited(Measure::Drop), 0);
+    let told: Vec<Reason> = worker.refused.iter().map(|refusal| refusal.reason).collect();
+    assert_eq!(told, [Reason::RateLimited]);
+}

@@ -1,0 +1,59 @@
+//! A client with an address of its own: all of 127.0.0.0/8 is this machine.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+
+use crate::wire::{Message, Reply};
+use crate::yard::PATIENCE;
+
+/// A socket that is connected to a server.
+#[derive(Debug)]
+pub struct Client(UdpSocket);
+
+impl Client {
+    /// A client of `server` with this address.
+    pub fn at(address: [u8; 4], server: SocketAddr) -> Client {
+        let socket = UdpSocket::bind((Ipv4Addr::from(address), 0)).expect("a socket");
+        socket.connect(server).expect("a connected socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        Client(socket)
+    }
+
+    /// Sends one message.
+    pub fn send(&self, message: &Message) {
+        self.0.send(&message.0).expect("sent");
+    }
+
+    /// The next reply; it has to come.
+    pub fn receive(&self) -> Reply {
+        let mut octets = vec![0; 65_535];
+        loop {
+            match self.0.recv(&mut octets) {
+                Ok(length) => {
+                    octets.truncate(length);
+                    return Reply(octets);
+                }
+                // A machine that was paused interrupts whoever waits with a time-out.
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}"),
+            }
+        }
+    }
+
+    /// Sends one message and receives one.
+    pub fn ask(&self, message: &Message) -> Reply {
+        self.send(message);
+        self.receive()
+    }
+
+    /// What has come already.
+    pub fn drain(&self) -> Vec<Reply> {
+        self.0.set_nonblocking(true).expect("an option");
+        let mut found = Vec::new();
+        let mut octets = vec![0; 65_535];
+        while let Ok(length) = self.0.recv(&mut octets) {
+            found.push(Reply(octets[..length].to_vec()));
+        }
+        self.0.set_nonblocking(false).expect("an option");
+        found
+    }
+}
