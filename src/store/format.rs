@@ -12,6 +12,8 @@ use super::ZoneMeta;
 
 /// Version of the format of rows and deltas.
 const FORMAT: u8 = 1;
+/// [`ZoneMeta::unsure`], in the octet of the role.
+const UNSURE: u8 = 0x80;
 
 /// Octets that are not what we wrote; says what is wrong with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +71,7 @@ impl Row {
     /// The row as it is stored.
     pub(super) fn encode(&self) -> Vec<u8> {
         let meta = &self.meta;
-        let mut out = vec![FORMAT, meta.role];
+        let mut out = vec![FORMAT, meta.role | if meta.unsure { UNSURE } else { 0 }];
         put_option(&mut out, meta.serial_floor.map(|serial| serial.0.to_be_bytes()));
         put_option(&mut out, meta.expire_at.map(|wall| wall.0.to_be_bytes()));
         put_option(&mut out, meta.refreshed_at.map(|wall| wall.0.to_be_bytes()));
@@ -106,7 +108,8 @@ impl Row {
         }
         let [role] = octets.array()?;
         let meta = ZoneMeta {
-            role,
+            role: role & !UNSURE,
+            unsure: role & UNSURE != 0,
             serial_floor: octets.option()?.map(|serial| Serial(u32::from_be_bytes(serial))),
             expire_at: octets.option()?.map(|wall| Wall(u64::from_be_bytes(wall))),
             refreshed_at: octets.option()?.map(|wall| Wall(u64::from_be_bytes(wall))),
@@ -247,6 +250,7 @@ mod tests {
     fn row() -> Row {
         let meta = ZoneMeta {
             role: 2,
+            unsure: true,
             serial_floor: Some(Serial(9)),
             expire_at: None,
             refreshed_at: Some(Wall(77)),

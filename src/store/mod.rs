@@ -146,6 +146,9 @@ pub struct ZoneMeta {
     pub role: u8,
     /// No serial below it is published (invariant 3).
     pub serial_floor: Option<Serial>,
+    /// Newer serials may have been published before a store was lost: the secondaries were being asked
+    /// when this was written (R07).
+    pub unsure: bool,
     /// When a secondary's zone expires, by the wall clock (R18).
     pub expire_at: Option<Wall>,
     /// When a primary last confirmed the zone.

@@ -4,7 +4,8 @@
 use std::fs;
 
 use crate::Test;
-use crate::bellwether::Bellwether;
+use crate::bellwether::{Bellwether, Trust};
+use crate::fake::{Fake, Zone};
 use crate::pair::pair;
 use crate::texts::{ZONE, zone_text};
 use crate::yard::{self, KEY_NAME, Yard, dig, dig_signed};
@@ -13,8 +14,10 @@ use crate::yard::{self, KEY_NAME, Yard, dig, dig_signed};
 pub const TESTS: &[Test] = &[
     ("r07_a_primary_without_state_goes_on_above_its_secondaries", &["dig"], above_its_secondaries),
     ("r07_a_primary_whose_secondaries_are_silent_says_so", &["dig"], silent_secondaries),
+    ("r07_a_crash_while_the_secondaries_are_asked_asks_them_again", &["dig"], a_crash_while_asking),
     ("r07_with_keep_the_operator_is_told_to_raise_the_serial", &["dig"], told_to_raise),
     ("r09_a_zone_that_is_only_stored_is_kept_and_taken_up", &["dig"], only_stored),
+    ("r09_what_was_removed_stays_away_through_a_crash", &["dig"], removed_for_good),
 ];
 
 /// Takes the whole state directory of a server that does not run.
@@ -67,6 +70,32 @@ fn silent_secondaries(yard: &Yard) {
     primary.write_zone(&zone_text(1, 2));
     primary.wait(2);
     assert_eq!(dig(primary.address, &["+short", "added-2.example.com", "A"]).trim(), "192.0.2.102");
+}
+
+fn a_crash_while_asking(yard: &Yard) {
+    let (primary, secondary) = (Bellwether::new(yard, "primary"), Fake::new(|_| Vec::new()));
+    primary.write_zone(&zone_text(1, 0));
+    primary.primary_for(secondary.address, Trust::Address);
+    yard::poll("a crash before the asking is over", || {
+        primary.start();
+        primary.wait(1);
+        primary.kill();
+        let is_over = primary.log().contains("BW-T27");
+        if is_over {
+            lose_state(&primary);
+        }
+        (!is_over).then_some(())
+    });
+    secondary.follow(|request| Zone::new(ZONE, 42, []).answer(request));
+    primary.write_zone(&zone_text(1, 1));
+    primary.start();
+    // Of what it published it knows 1, and no more than that.
+    primary.wait(43);
+    assert!(primary.log().contains("BW-T28"), "{}", primary.log());
+    primary.kill();
+    primary.start();
+    primary.wait(43);
+    assert!(!primary.log().contains("BW-T28"), "{}", primary.log());
 }
 
 fn told_to_raise(yard: &Yard) {
@@ -148,4 +177,32 @@ fn only_stored(yard: &Yard) {
     let ask = ["+tcp", "+noall", "+answer", "two.example", "IXFR=2"];
     let records = yard::records(&dig_signed(server.address, &ask));
     assert!(records.len() > 2 && records[1].contains(" 2 3600 "), "{records:#?}");
+}
+
+fn removed_for_good(yard: &Yard) {
+    let server = Bellwether::new(yard, "primary");
+    let configure = |zones: &[&str]| {
+        let file = server.zone_file().display().to_string();
+        let zone =
+            |name: &&str| format!("[[zones]]\nname = \"{name}\"\nrole = \"primary\"\nfile = \"{file}\"\n");
+        server.configure(&zones.iter().map(zone).collect::<String>());
+    };
+    server.write_zone(
+        &zone_text(1, 0).replace("$ORIGIN example.com.\n", "").replace("new.example.com.", "new"),
+    );
+    let all = ["one.example", "two.example", "three.example"];
+    configure(&all);
+    server.start();
+    all.iter().for_each(|zone| server.wait_for(zone, 1));
+    // The crash comes with the answer: of a zone that is served, then of one that is only stored.
+    for (left, removed) in [(2, "three.example"), (1, "two.example")] {
+        let told = server.command(&["zone"], &["remove", removed]);
+        assert!(told.status.success(), "{told:?}");
+        server.kill();
+        configure(&all[..1]);
+        server.start();
+        let output = server.command(&["status"], &["--json"]);
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(value["stored"].as_array().map(Vec::len), Some(left - 1), "{value}");
+    }
 }

@@ -35,6 +35,24 @@ fn r07_the_files_serial_is_published_at_once_and_the_newest_of_the_secondaries_i
 }
 
 #[test]
+fn r07_a_crash_before_the_secondaries_have_answered_asks_them_again() {
+    let mut bench = Bench::without_state(primary());
+    bench.serves(5);
+    bench.restart(|_| ());
+    bench.edit(zone_text(5, 4));
+    bench.serves(5);
+    bench.secondary_has(42);
+    bench.serves(43);
+    bench.restart(|_| ());
+    assert!(bench.asked.iter().all(|job| job.ask.kind != AskKind::Soa), "it is known by now");
+
+    let mut bench = Bench::without_state(primary());
+    bench.secondary_has(5);
+    bench.restart(|_| ());
+    assert!(bench.asked.iter().all(|job| job.ask.kind != AskKind::Soa), "nothing newer is an answer too");
+}
+
+#[test]
 fn r07_no_serial_is_chosen_before_the_secondaries_have_answered() {
     let mut bench = Bench::without_state(primary());
     bench.edit(zone_text(5, 4));

@@ -5,7 +5,8 @@
 //! the secondaries have answered, at most two seconds, the file is not read again and nothing is
 //! rolled back, so no serial is chosen. If one of them has a newer serial than what is published by
 //! then, it becomes the floor, and the content goes on above it: what that serial stood for is lost,
-//! so it may not be used for anything else.
+//! so it may not be used for anything else. A crash before the answers leaves a mark on disk, beside
+//! what was published, and the next start asks again.
 
 use std::time::Duration;
 
@@ -41,7 +42,10 @@ impl Asking {
 
 /// Whether newer serials may have been published than the store knows of.
 pub(super) fn is_lost(recovered: Option<&RecoveredZone>) -> bool {
-    recovered.is_none_or(|had| had.row_lost || (had.version.is_none() && had.meta.serial_floor.is_none()))
+    recovered.is_none_or(|had| {
+        let is_blank = had.version.is_none() && had.meta.serial_floor.is_none();
+        had.row_lost || had.meta.unsure || is_blank
+    })
 }
 
 impl Zone {
@@ -51,6 +55,7 @@ impl Zone {
         if self.setup.notify.is_empty() {
             return;
         }
+        self.meta.unsure = true;
         if self.live.is_some() {
             // The reading that has begun would choose a serial.
             source.reading = None;
@@ -100,6 +105,7 @@ impl Zone {
         let is_quiet = source.reading.is_none() && !matches!(self.commit, Some((_, Some(_))));
         let Some(asking) = source.asking.take_if(|asking| is_quiet && is_over(asking)) else { return };
         out.extend(asking.out.iter().map(|attempt| Action::Cancel(self.setup.id, *attempt)));
+        self.meta.unsure = false;
         if !asking.heard {
             let text = "no secondary says which serial it has: if this server lost its state, \
                         raise the SOA serial in the file above theirs";
@@ -115,6 +121,7 @@ impl Zone {
             self.save(now, out);
             return self.read_file(out);
         }
+        self.save(now, out);
         self.read_if_changed(out);
     }
 }

@@ -43,6 +43,7 @@ fn meta_is_kept_whole_and_without_data() {
     let (mut store, _) = open(&disk);
     let meta = ZoneMeta {
         role: 2,
+        unsure: true,
         serial_floor: Some(Serial(7)),
         expire_at: Some(Wall(8)),
         refreshed_at: Some(Wall(9)),
