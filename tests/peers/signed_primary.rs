@@ -1,18 +1,21 @@
 //! TSIG on the secondary's side (H07, H10): what a primary must sign, and what is not believed.
 
+use std::sync::Arc;
+
 use crate::Test;
 use crate::bellwether::{Bellwether, Trust};
-use crate::fake::{Fake, Kind, Request, Step, Way, Zone};
+use crate::fake::{self, Fake, Gate, Kind, Request, Step, Way, Zone};
 use crate::signature::{Chain, Seal};
 use crate::texts::ZONE;
 use crate::wire::{self, AA, Message, Rr, SOA, TSIG, name};
-use crate::yard::{self, Yard, dig};
+use crate::yard::{self, KEY_NAME, Yard, dig};
 
 /// The tests of this file.
 pub const TESTS: &[Test] = &[
     ("h07_up_to_99_unsigned_messages_between_signed_ones_are_taken", &["dig"], gaps_are_taken),
     ("h10_what_is_not_signed_right_changes_nothing", &["dig"], what_is_not_signed_right),
     ("h10_a_forged_datagram_is_passed_over", &["dig"], a_forged_datagram),
+    ("r16_an_unsigned_hint_never_merges_away_a_pending_check", &[], an_unsigned_hint),
 ];
 
 /// Records of a transfer that is sent one by one.
@@ -216,4 +219,37 @@ fn a_forged_datagram(yard: &Yard) {
     assert!(output.status.success(), "{output:?}");
     secondary.wait(2);
     assert!(primary.asked(|kind| kind == Kind::Soa).iter().any(|request| request.way == Way::Udp));
+}
+
+/// What a primary with a key said is waiting for its turn; whoever can send datagrams speaks for the
+/// other primary, which has none.
+fn an_unsigned_hint(yard: &Yard) {
+    let (keyed, other) = (Fake::new(signed(Zone::new(ZONE, 1, []))), Fake::serving(Zone::new(ZONE, 1, [])));
+    let secondary = Bellwether::new(yard, "secondary");
+    let (address, open) = (keyed.address, other.address);
+    secondary.configure(&format!(
+        "[peers.k]\naddress = \"{address}\"\nkey = \"{KEY_NAME}\"\n\n[peers.u]\naddress = \"{open}\"\n\n\
+         [[zones]]\nname = \"{ZONE}\"\nrole = \"secondary\"\nprimaries = [\"k\", \"u\"]\n"
+    ));
+    secondary.start();
+    secondary.wait(1);
+    // Equal, older, as new as what is under way or pending; and, the other time, newer than all.
+    for (serial, hints) in [(2, &[1, 0, 2, 3][..]), (4, &[3, 4, 99][..])] {
+        let gate = Arc::new(Gate::default());
+        let (held, newer) = (gate.clone(), signed(Zone::new(ZONE, serial, [])));
+        keyed.follow(move |request| match request.kind {
+            Kind::Ixfr(_) => [vec![Step::Await(held.clone())], newer(request)].concat(),
+            _ => newer(request),
+        });
+        notify(&secondary, serial);
+        keyed.await_request(1, |kind| kind == Kind::Ixfr(serial - 1));
+        notify(&secondary, serial + 1);
+        for hint in hints {
+            assert_eq!(fake::notify(secondary.address, ZONE, *hint).rcode(), 0);
+        }
+        // REFRESH is an hour away: what brings the next version is the check that was pending.
+        keyed.follow(signed(Zone::new(ZONE, serial + 1, [])));
+        gate.open();
+        secondary.wait(serial + 1);
+    }
 }
