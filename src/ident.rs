@@ -11,6 +11,11 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ZoneId(pub u32);
 
+impl ZoneId {
+    /// No zone has this handle: it stands for what is stored and not configured.
+    pub const NOBODY: ZoneId = ZoneId(u32::MAX);
+}
+
 /// A configured peer (`[peers.NAME]`): a primary that we follow, a secondary that follows us, or both.
 /// The same name has the same handle after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

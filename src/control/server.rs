@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -178,8 +179,9 @@ impl Desk {
     fn zone_action(&self, zone: &str, action: &ZoneAction) -> Result<(Value, Dump), String> {
         if *action == ZoneAction::Remove
             && let Ok(apex) = Name::parse(zone)
-            && self.engine.forget_stored(apex.as_ref())
+            && let Some(reply) = self.engine.forget_stored(apex.as_ref())
         {
+            reply_in_time(&reply).map_err(|why| format!("{apex}: {why}"))?;
             return Ok((json!({ "text": format!("what was stored of {apex} is deleted") }), None));
         }
         let (apex, id) = self.zone(zone)?;
@@ -196,7 +198,8 @@ impl Desk {
             }
             ZoneAction::Remove => {
                 let setup = self.engine.zone_setup(id).ok_or("no such zone")?;
-                self.engine.forget(&setup);
+                let reply = self.engine.remove(&setup);
+                reply_in_time(&reply).map_err(|why| format!("{apex} is not served any more, but {why}"))?;
                 return Ok((json!({ "text": format!("{apex} is not served any more") }), None));
             }
             ZoneAction::Reload { force } => Command::Reload { force: *force },
@@ -204,8 +207,7 @@ impl Desk {
             ZoneAction::Rollback { serial } => Command::Rollback(Serial(*serial)),
             ZoneAction::Retransfer => Command::Retransfer,
         };
-        let reply = self.engine.command(id, command).recv_timeout(COMMAND_WAIT);
-        let text = reply.map_err(|_| String::from("it takes long; see `status`"))??;
+        let text = reply_in_time(&self.engine.command(id, command))?;
         Ok((json!({ "text": text }), None))
     }
 
@@ -246,4 +248,8 @@ impl Desk {
         }
         value
     }
+}
+
+fn reply_in_time(reply: &Receiver<Result<String, String>>) -> Result<String, String> {
+    reply.recv_timeout(COMMAND_WAIT).map_err(|_| String::from("it takes long; see `status`"))?
 }

@@ -18,7 +18,7 @@ use crate::dns::{Name, Serial};
 use crate::ident::{Attempt, PeerId, ZoneId};
 use crate::reason::Reason;
 use crate::serve::Observation;
-use crate::store::{Receipt, RecoveredZone, ZoneWrite};
+use crate::store::{BodyWrite, Receipt, RecoveredZone, ZoneMeta, ZoneWrite};
 use crate::time::{Now, Tick};
 use crate::transfer::incoming::{Answer, Ask, TransferError};
 use crate::zone::checks::Review;
@@ -26,6 +26,9 @@ use crate::zone::{Slot, Version};
 
 /// When a zone that panicked at its deadline is tried again.
 const AFTER_PANIC: Duration = Duration::from_secs(60);
+
+/// Each zone counts its requests and writes within so many bits.
+const LIFE_BITS: u32 = 44;
 
 /// Links a write to its receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,8 +88,10 @@ pub struct FileFault {
 pub enum Event {
     /// A zone is new, or its setup changed; with what the store had of it.
     Configure(Box<ZoneSetup>, Option<Box<RecoveredZone>>),
-    /// A zone goes, and its state with it.
-    Remove(ZoneId),
+    /// A zone goes, and its state with it; whoever asks for it is answered when that is on disk.
+    Remove(ZoneId, Option<Token>),
+    /// What is stored of a zone that is not configured goes; answered when that is on disk.
+    Discard(Name, Token),
     /// The zone file changed on disk.
     FileChanged(ZoneId),
     /// The zone file has been gone for long enough to say so (R09).
@@ -128,7 +133,8 @@ impl Event {
         match self {
             Event::Configure(setup, _) => Some(setup.id),
             Event::Observed(seen) => Some(seen.zone),
-            Event::Remove(zone)
+            Event::Discard(..) => Some(ZoneId::NOBODY),
+            Event::Remove(zone, _)
             | Event::FileChanged(zone)
             | Event::FileVanished(zone)
             | Event::Read(zone, ..)
@@ -226,12 +232,24 @@ pub struct Shard {
     zones: HashMap<ZoneId, Zone>,
     wheel: BTreeSet<(Tick, ZoneId)>,
     deadlines: BTreeMap<ZoneId, Tick>,
+    /// Removals that are being written, with who waits for them.
+    leaving: HashMap<(ZoneId, Ticket), Token>,
+    /// Zones that began so far. Each has numbers of its own, so that what comes late for one that was
+    /// removed is not taken for an answer to the one that was configured anew.
+    lives: u64,
 }
 
 impl Shard {
     /// A shard without zones.
     pub fn new(settings: Settings) -> Shard {
-        Shard { settings, zones: HashMap::new(), wheel: BTreeSet::new(), deadlines: BTreeMap::new() }
+        Shard {
+            settings,
+            zones: HashMap::new(),
+            wheel: BTreeSet::new(),
+            deadlines: BTreeMap::new(),
+            leaving: HashMap::new(),
+            lives: 0,
+        }
     }
 
     /// Takes one event and says what is to be done.
@@ -244,24 +262,27 @@ impl Shard {
                 match self.zones.get_mut(&id) {
                     Some(zone) => zone.reconfigure(now, *setup, out),
                     None => {
-                        let zone = Zone::start(now, self.settings, *setup, recovered.map(|zone| *zone), out);
+                        let (first, recovered) = (self.first_number(), recovered.map(|zone| *zone));
+                        let zone = Zone::start(now, self.settings, *setup, recovered, first, out);
                         self.zones.insert(id, zone);
                     }
                 }
                 id
             }
-            Event::Remove(id) => {
-                if let Some(zone) = self.zones.remove(&id) {
-                    zone.remove(out);
-                    out.push(Action::Forgotten(id));
-                }
-                self.rearm(id);
-                return;
+            Event::Remove(id, token) => return self.remove(id, token, out),
+            Event::Discard(apex, token) => {
+                let ticket = Ticket(self.first_number());
+                self.leaving.insert((ZoneId::NOBODY, ticket), token);
+                let write = ZoneWrite { apex, body: BodyWrite::Forget, meta: ZoneMeta::default() };
+                return out.push(Action::Journal(ZoneId::NOBODY, ticket, write));
             }
             Event::FileChanged(id) => self.with(id, |zone| zone.file_changed(out)),
             Event::FileVanished(id) => self.with(id, |zone| zone.file_vanished(out)),
             Event::Read(id, attempt, result) => self.with(id, |zone| zone.read(now, attempt, result, out)),
             Event::Synced(id, ticket, receipt, why) => {
+                if let Some(token) = self.leaving.remove(&(id, ticket)) {
+                    return out.push(Action::Done(token, removed(receipt, why)));
+                }
                 self.with(id, |zone| zone.synced(now, ticket, receipt, why, out))
             }
             Event::Notify { zone: id, from, serial } => {
@@ -289,6 +310,25 @@ impl Shard {
     /// When [`Event::Tick`] is due next.
     pub fn deadline(&self) -> Option<Tick> {
         self.wheel.first().map(|(tick, _)| *tick)
+    }
+
+    /// The first number of a zone that begins.
+    fn first_number(&mut self) -> u64 {
+        self.lives += 1;
+        self.lives << LIFE_BITS
+    }
+
+    fn remove(&mut self, id: ZoneId, token: Option<Token>, out: &mut Vec<Action>) {
+        match (self.zones.remove(&id), token) {
+            (Some(zone), token) => {
+                let ticket = zone.remove(out);
+                out.push(Action::Forgotten(id));
+                self.leaving.extend(token.map(|token| ((id, ticket), token)));
+            }
+            (None, Some(token)) => out.push(Action::Done(token, Err(String::from("no such zone")))),
+            (None, None) => {}
+        }
+        self.rearm(id);
     }
 
     fn with(&mut self, id: ZoneId, act: impl FnOnce(&mut Zone)) -> ZoneId {
@@ -339,4 +379,13 @@ impl Shard {
             self.wheel.insert((tick, id));
         }
     }
+}
+
+/// What is told of a removal that was written.
+fn removed(receipt: Receipt, why: Option<String>) -> Result<String, String> {
+    if receipt.is_durable() {
+        return Ok(String::from("its state is deleted"));
+    }
+    let why = why.unwrap_or_else(|| String::from("the disk refuses"));
+    Err(format!("its state is still on the disk: {why}; it is deleted when the disk works again"))
 }

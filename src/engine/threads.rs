@@ -209,11 +209,16 @@ impl Engine {
 
     /// Gives a command; the reply comes when it is done.
     pub fn command(&self, zone: ZoneId, command: Command) -> Receiver<Result<String, String>> {
+        let (token, receiver) = self.expect_reply();
+        self.send(Event::Command(zone, command, token));
+        receiver
+    }
+
+    fn expect_reply(&self) -> (Token, Receiver<Result<String, String>>) {
         let token = Token(self.0.next_token.fetch_add(1, Ordering::Relaxed));
         let (reply, receiver) = sync_channel(1);
         self.0.replies.lock().expect("no thread panics with the replies").insert(token, reply);
-        self.send(Event::Command(zone, command, token));
-        receiver
+        (token, receiver)
     }
 
     /// The status of every zone, by name.
@@ -260,7 +265,7 @@ impl Engine {
         let named: HashSet<&Name> = zones.iter().map(|setup| &setup.apex).collect();
         for old in before {
             if !named.contains(&old.apex) {
-                self.forget(&old);
+                self.forget(&old, None);
             }
         }
         for setup in zones {
@@ -271,10 +276,16 @@ impl Engine {
         }
     }
 
-    /// Takes a zone away, with its stored state.
-    pub fn forget(&self, setup: &ZoneSetup) {
+    /// Takes a zone away, with its stored state; the reply comes when that is gone.
+    pub fn remove(&self, setup: &ZoneSetup) -> Receiver<Result<String, String>> {
+        let (token, receiver) = self.expect_reply();
+        self.forget(setup, Some(token));
+        receiver
+    }
+
+    fn forget(&self, setup: &ZoneSetup, token: Option<Token>) {
         self.0.zones.write().expect("no thread panics with the zones").remove(&setup.apex);
-        self.send(Event::Remove(setup.id));
+        self.send(Event::Remove(setup.id, token));
     }
 
     /// History for transfers out, usable from any thread.

@@ -77,11 +77,13 @@ pub(super) struct Zone {
 
 impl Zone {
     /// A zone begins: what the store had of it is served at once (R02, p85), then its source starts.
+    /// All that it numbers has numbers from `first` on.
     pub(super) fn start(
         now: Now,
         settings: Settings,
         setup: ZoneSetup,
         recovered: Option<RecoveredZone>,
+        first: u64,
         out: &mut Vec<Action>,
     ) -> Zone {
         let lost = loss::is_lost(recovered.as_ref());
@@ -96,12 +98,12 @@ impl Zone {
             unsaved: false,
             held: None,
             source: Source::File(FileSource::default()),
-            flock: Flock::new(&setup.notify, FLOCK_ATTEMPTS),
+            flock: Flock::new(&setup.notify, FLOCK_ATTEMPTS + first),
             memory: Memory::default(),
             problem: None,
             damage: None,
             last_transfer: None,
-            next_ticket: 1,
+            next_ticket: first,
             waiting: Vec::new(),
             told: None,
             setup,
@@ -144,14 +146,15 @@ impl Zone {
         }
     }
 
-    /// The zone goes, and its state with it.
-    pub(super) fn remove(mut self, out: &mut Vec<Action>) {
+    /// The zone goes, and its state with it: by the write with this ticket.
+    pub(super) fn remove(mut self, out: &mut Vec<Action>) -> Ticket {
         self.answer_waiting(Err(String::from("the zone was removed")), out);
         out.push(Action::Watch(self.setup.id, Vec::new()));
         out.push(Action::Publish(self.setup.apex.clone(), None));
         let ticket = self.ticket();
         let write = ZoneWrite { apex: self.setup.apex.clone(), body: BodyWrite::Forget, meta: self.meta };
         out.push(Action::Journal(self.setup.id, ticket, write));
+        ticket
     }
 
     /// A deadline may have passed.

@@ -1,6 +1,7 @@
 //! What the machines know survives a restart (invariant 5), at the cost of few writes.
 
 use super::*;
+use crate::env::sim::Fault;
 
 impl Bench {
     /// How many NOTIFYs for the secondary are out.
@@ -125,4 +126,41 @@ fn r18_a_deadline_that_only_a_body_repeats_is_kept() {
     bench.restart(|zone| zone.meta.refreshed_at = None);
     bench.wait(Duration::from_secs(86_401));
     assert_eq!(bench.shown.last(), Some(&Err("expired")));
+}
+
+#[test]
+fn r09_a_removal_is_told_when_it_is_on_disk() {
+    let mut bench = Bench::new(primary());
+    bench.slow_store = true;
+    bench.tell(Event::Remove(ZONE, Some(Token(7))));
+    assert_eq!(bench.shown.last(), Some(&Err("gone")));
+    assert!(bench.done.is_empty(), "it is not gone yet");
+    let (ticket, write) = bench.writes.pop().expect("its state is deleted");
+    bench.commit(ticket, write);
+    assert_eq!(bench.done.pop(), Some(Ok(String::from("its state is deleted"))));
+
+    let mut bench = Bench::new(primary());
+    bench.disk.fail_from(bench.disk.writes() + 1, Fault::NoSpace);
+    bench.tell(Event::Remove(ZONE, Some(Token(7))));
+    let refused = bench.done.pop().expect("an answer").expect_err("it is still there");
+    assert!(refused.starts_with("its state is still on the disk: "), "{refused}");
+    bench.tell(Event::Remove(ZONE, Some(Token(8))));
+    assert_eq!(bench.done.pop(), Some(Err(String::from("no such zone"))));
+}
+
+#[test]
+fn r07_the_receipt_of_a_removed_zone_is_not_taken_for_one_of_its_next_life() {
+    let mut bench = Bench::new(primary());
+    bench.slow_store = true;
+    bench.edit(zone_text(6, 4));
+    let (stale, _) = bench.writes.pop().expect("the edit is written");
+    bench.tell(Event::Remove(ZONE, None));
+    bench.writes.clear();
+    bench.configure(None);
+    let (ticket, write) = bench.writes.pop().expect("the file is written");
+    let receipt = bench.store.commit(&[write]).unwrap();
+    bench.tell(Event::Synced(ZONE, stale, receipt, None));
+    assert_eq!(bench.shown.last(), Some(&Err("loading")));
+    bench.tell(Event::Synced(ZONE, ticket, receipt, None));
+    bench.serves(6);
 }

@@ -60,7 +60,7 @@ fn handle(shard: &mut Shard, engine: &Engine, event: Event, actions: &mut Vec<Ac
     let now = engine.0.clock.now();
     let outcome = catch_unwind(AssertUnwindSafe(|| shard.handle(now, event, actions)));
     if outcome.is_err() {
-        let zone = zone.unwrap_or(ZoneId(u32::MAX));
+        let zone = zone.unwrap_or(ZoneId::NOBODY);
         (engine.0.log)(
             zone,
             crate::reason::Reason::Faulted,

@@ -6,19 +6,16 @@
 //! While the server runs, a reload that drops a zone deletes it, guarded if there are many.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, MutexGuard};
 
 use super::Engine;
 use crate::dns::{Name, NameRef, Serial};
-use crate::engine::keeper::Write;
-use crate::engine::shard::Ticket;
+use crate::engine::shard::Event;
 use crate::engine::status::StoredZone;
 use crate::ident::ZoneId;
 use crate::reason::Reason;
-use crate::store::{BodyWrite, RecoveredZone, ZoneMeta, ZoneWrite};
-
-/// No zone has this handle: the receipt of such a write is nobody's.
-const NOBODY: ZoneId = ZoneId(u32::MAX);
+use crate::store::RecoveredZone;
 
 /// Their names, with the serial that was served last. What else there is stays on the disk.
 #[derive(Default)]
@@ -48,15 +45,14 @@ impl Engine {
             .collect()
     }
 
-    /// Deletes what is stored of a zone that is not configured; false if there is nothing.
-    pub fn forget_stored(&self, apex: NameRef<'_>) -> bool {
+    /// Deletes what is stored of a zone that is not configured, if there is anything; the reply comes
+    /// when it is gone.
+    pub fn forget_stored(&self, apex: NameRef<'_>) -> Option<Receiver<Result<String, String>>> {
         let apex = apex.to_name();
-        let found = self.0.stored.lock().remove(&apex).is_some();
-        if found {
-            let write = ZoneWrite { apex, body: BodyWrite::Forget, meta: ZoneMeta::default() };
-            self.to_store(Write::Commit { zone: NOBODY, ticket: Ticket(0), write });
-        }
-        found
+        self.0.stored.lock().remove(&apex)?;
+        let (token, receiver) = self.expect_reply();
+        self.send(Event::Discard(apex, token));
+        Some(receiver)
     }
 
     /// What is stored of a zone that a reload names again.
@@ -64,7 +60,7 @@ impl Engine {
         self.0.stored.lock().remove(apex)?;
         self.0.reader.zone(apex).unwrap_or_else(|error| {
             (self.0.log)(
-                NOBODY,
+                ZoneId::NOBODY,
                 Reason::StoreDamaged,
                 &format!("{apex} begins without its stored state: {error}"),
             );

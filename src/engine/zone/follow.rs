@@ -25,6 +25,9 @@ use crate::zone::{Change, DigestKey, Lease, Version};
 /// The first checks of many zones at start are spread over this long.
 const STAGGER: Duration = Duration::from_secs(2);
 
+/// So many requests one machine may make.
+const FOLLOW_ATTEMPTS: u64 = 1 << 32;
+
 /// The transfer under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fetching {
@@ -71,7 +74,12 @@ impl Zone {
         let expires = running.or(stored);
         let first = match &self.source {
             Source::Primaries { follow, .. } => follow.next_attempt(),
-            Source::File(_) => 1,
+            Source::File(_) => {
+                // Numbers that nothing else of the zone has.
+                let first = self.next_ticket;
+                self.next_ticket += FOLLOW_ATTEMPTS;
+                first
+            }
         };
         let seed = self.settings.seed ^ u64::from(self.setup.id.0);
         let mut follow = Box::new(Follow::new(setup, held, expires, seed, first));
