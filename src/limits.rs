@@ -17,6 +17,9 @@ pub const NAME_POINTERS_MAX: usize = 128;
 pub const TRANSFER_MESSAGE_OCTETS: usize = 16 * 1024;
 /// Steps of a CNAME or DNAME chain that an answer follows (b05, r29).
 pub const CHAIN_STEPS_MAX: usize = 16;
+/// Iterations of NSEC3 that are hashed to answer a query (RFC 9276 §3.2; l10). Validators take what is
+/// above for unsigned and say so by the count alone, so such a zone shows them one NSEC3, unhashed.
+pub const NSEC3_ITERATIONS_MAX: u16 = 150;
 /// Hosts of one RRset whose addresses an answer may bring along.
 pub const ADDITIONAL_TARGETS_MAX: usize = 32;
 /// Observations of peers that a worker keeps until its driver takes them.

@@ -8,6 +8,7 @@ pub(crate) mod case;
 pub mod edns;
 pub mod message;
 pub mod name;
+pub mod nsec3;
 pub mod rdata;
 pub mod record;
 pub mod rtype;

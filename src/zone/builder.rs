@@ -10,7 +10,8 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 use super::digest::{Digest, DigestKey};
 use super::draft::{EntryDraft, TreeWriter};
 use super::heap::{Heap, Owner};
-use super::page::{CUT, DNAME, hash, tag};
+use super::order::Order;
+use super::page::{STOPS, hash, tag};
 use super::tree::bits_for;
 use super::version::{Version, count_labels};
 use crate::dns::soa::Soa;
@@ -95,6 +96,7 @@ impl Builder {
             names: names.len() as u64,
             tree: TreeWriter::new(0).finish(),
             cut_depths: 0,
+            order: None,
             recent: None,
         };
         let mut counts = Counts::default();
@@ -109,11 +111,12 @@ impl Builder {
             let page = tree.page_for(hash);
             page.account(shares.written);
             let flags = page.write(tag(hash), &entry, version.apex.as_ref());
-            if flags & (CUT | DNAME) != 0 {
+            if flags & STOPS != 0 {
                 version.cut_depths |= 1 << count_labels(labels);
             }
         }
         version.tree = tree.finish();
+        version.order = Order::of(&version);
         if self.source == Source::File {
             let ttl = version.apex_node().rrset(RecordType::SOA).map(|set| set.ttl());
             version.soa.ttl = ttl.ok_or(BuildError::NoSoa)?;

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use super::digest::Digest;
-use super::page::{CUT, DNAME, Entry, HEADER, OWN_OWNER, OWN_TTL, SUM, Set, Stored, UNEVEN, WILDCARD};
+use super::page::{
+    CUT, DNAME, Entry, HASHED, HEADER, OWN_OWNER, OWN_TTL, SUM, Set, Stored, UNEVEN, WILDCARD,
+};
 use super::tree::{Tree, page_index};
 use crate::dns::{NameRef, RecordType, rdata};
 
@@ -56,10 +58,17 @@ impl<'a> EntryDraft<'a> {
             flags |= match set.rtype {
                 RecordType::NS if !self.labels.is_empty() => CUT,
                 RecordType::DNAME => DNAME,
+                RecordType::NSEC3 if !self.labels.is_empty() && self.is_hash() => HASHED,
                 _ => 0,
             };
         }
         flags
+    }
+
+    /// Whether nothing is there but NSEC3 and its signatures.
+    fn is_hash(&self) -> bool {
+        let mut types = self.sets.iter().map(|set| set.rtype);
+        self.children == 0 && types.all(|rtype| matches!(rtype, RecordType::NSEC3 | RecordType::RRSIG))
     }
 
     /// Writes the entry; returns its flags.

@@ -13,7 +13,8 @@ use super::builder::parent;
 use super::change::Delta;
 use super::digest::Digest;
 use super::draft::{EntryDraft, PageWriter, SetDraft, TreeWriter, own_spelling};
-use super::page::{CUT, DNAME, Entry, Page, Stored, hash, tag};
+use super::order::{Order, is_chained};
+use super::page::{Entry, Page, STOPS, Stored, hash, tag};
 use super::tree::{Tree, bits_for, wants_regrowing};
 use super::version::{Version, count_labels};
 use crate::dns::soa::{self, Soa};
@@ -117,6 +118,8 @@ struct Edit<'a, F> {
     pages: BTreeMap<usize, Touched<'a>>,
     /// Names that lost records and may have to go.
     emptied: Vec<&'a [u8]>,
+    /// Names of which a record came or went that may prove absence.
+    chained: Vec<&'a [u8]>,
     digest: Digest,
     records: u64,
     names: u64,
@@ -166,6 +169,7 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
             base,
             pages: BTreeMap::new(),
             emptied: Vec::new(),
+            chained: Vec::new(),
             digest: base.digest,
             records: base.records,
             names: base.names,
@@ -198,6 +202,9 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
             self.page(index).sum -= written;
         }
         self.records -= 1;
+        if is_chained(record.rtype) {
+            self.chained.push(labels);
+        }
         (self.gone)(stored);
         Ok(())
     }
@@ -222,6 +229,9 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
             self.page(index).sum += written;
         }
         self.records += 1;
+        if is_chained(record.rtype) {
+            self.chained.push(labels);
+        }
         Ok(())
     }
 
@@ -311,7 +321,7 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
                 match &slot.content {
                     Content::Kept(entry) => writer.copy(slot.tag, *entry),
                     Content::Open(draft) => {
-                        if writer.write(slot.tag, draft, self.base.apex()) & (CUT | DNAME) != 0 {
+                        if writer.write(slot.tag, draft, self.base.apex()) & STOPS != 0 {
                             cut_depths |= 1 << count_labels(draft.labels);
                         }
                     }
@@ -324,7 +334,7 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
         if wants_regrowing(tree.bits(), self.names) {
             (tree, cut_depths) = regrow(self.base, &tree, self.names);
         }
-        Version {
+        let mut after = Version {
             digest: self.digest,
             records: self.records,
             names: self.names,
@@ -332,7 +342,9 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
             cut_depths,
             recent: None,
             ..self.base.clone()
-        }
+        };
+        after.order = Order::after(self.base, &after, &self.chained);
+        after
     }
 }
 
@@ -353,7 +365,7 @@ fn regrow(base: &Version, tree: &Tree<u8>, names: u64) -> (Tree<u8>, u128) {
                 page.account(Digest::written(&base.key, record, &mut scratch));
             }
         });
-        if entry.flags() & (CUT | DNAME) != 0 {
+        if entry.flags() & STOPS != 0 {
             cut_depths |= 1 << count_labels(entry.labels());
         }
     }

@@ -6,7 +6,7 @@
 //! search on depth. What an answer is made of these is decided in `answer/`.
 
 use super::node::Node;
-use super::page::{CUT, DNAME, Entry, Page, WILDCARD, hash, tag};
+use super::page::{CUT, DNAME, Entry, HASHED, Page, WILDCARD, hash, tag};
 use super::version::{Version, count_labels};
 use crate::dns::NameRef;
 use crate::dns::name::NAME_OCTETS_MAX;
@@ -144,6 +144,11 @@ impl<'v> Prepared<'v, '_> {
             };
             if entry.flags() & CUT != 0 {
                 return Found::Cut(version.node_of(entry));
+            }
+            // RFC 5155 §7.2.8.
+            if entry.flags() & HASHED != 0 {
+                missing = at;
+                break;
             }
             if at < self.depth && entry.flags() & DNAME != 0 {
                 return Found::Dname(version.node_of(entry));

@@ -11,6 +11,7 @@
 //! | `page`, `draft` | a page as it is read and as it is written |
 //! | `version`, `lookup`, `node`, `walk` | a version, what it finds, and all records in a row |
 //! | `builder`, `heap`, `reread`, `edit`, `diff`, `loss` | how versions are made and compared |
+//! | `order` | what proves absence in signed zones: NSEC and NSEC3 in their order |
 //! | `set` | all zones of a server |
 //! | [`text`] | zone files, in and out |
 //! | [`checks`] | what a whole version says about itself |
@@ -26,6 +27,7 @@ mod heap;
 mod lookup;
 mod loss;
 mod node;
+mod order;
 mod page;
 mod reread;
 mod set;
@@ -45,6 +47,7 @@ pub use edit::{ApplyError, apply, edit, reserial};
 pub use lookup::{Found, Pass, Prepared};
 pub use loss::Loss;
 pub use node::{Node, Rrset, Stored};
+pub use order::{Denial, Nsec3Chain, NsecChain};
 pub use reread::{PageSums, Rebuilt, Reread};
 pub use set::{Lease, Slot, SlotState, ZoneSet};
 pub use version::Version;

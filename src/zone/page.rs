@@ -46,6 +46,11 @@ pub(super) const CUT: u8 = 1;
 pub(super) const DNAME: u8 = 2;
 /// `*` exists right below the name.
 pub(super) const WILDCARD: u8 = 4;
+/// The name is not the apex, owns NSEC3 and has nothing else to it: to queries it does not exist
+/// (RFC 5155 §7.2.8).
+pub(super) const HASHED: u8 = 8;
+/// Flags of names at which a lookup has to look on its way down.
+pub(super) const STOPS: u8 = CUT | DNAME | HASHED;
 
 /// Each record of the RRset carries its TTL.
 pub(super) const OWN_TTL: u8 = 1;
@@ -191,7 +196,7 @@ impl<'v> Entry<'v> {
         black_box((self.0.first().copied(), self.0.get(CACHE_LINE).or(self.0.last()).copied()));
     }
 
-    /// [`CUT`], [`DNAME`], [`WILDCARD`].
+    /// [`CUT`], [`DNAME`], [`WILDCARD`], [`HASHED`].
     #[inline]
     pub(super) fn flags(self) -> u8 {
         self.0[1 + usize::from(self.0[0])]

@@ -1,6 +1,7 @@
 //! The room as a whole: lookups of the RFCs in a table, and a model that says the same naively.
 
 mod model;
+mod order;
 
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::change::Delta;
 use super::digest::{Digest, DigestKey};
 use super::node::Node;
+use super::order::Order;
 use super::page::{Entry, Page, hash, tag};
 use super::tree::Tree;
 use super::walk::Walk;
@@ -27,9 +28,11 @@ pub struct Version {
     pub(super) records: u64,
     pub(super) names: u64,
     pub(super) tree: Tree<u8>,
-    /// Bit n: a name n labels below the apex may be a cut or own a DNAME. A bit whose last such
-    /// name went away stays until the tree is made anew: it costs a probe, never a wrong answer.
+    /// Bit n: a name n labels below the apex may be a cut, own a DNAME or be a mere hash. A bit whose
+    /// last such name went away stays until the tree is made anew: it costs a probe, never a wrong answer.
     pub(super) cut_depths: u128,
+    /// Who owns the records that prove absence; only signed zones have it.
+    pub(super) order: Option<Arc<Order>>,
     pub(super) recent: Option<Arc<[Arc<Delta>]>>,
 }
 
