@@ -45,15 +45,23 @@ impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
 
     fn addresses_at(&mut self, node: &Node<'_>, owner: NameRef<'_>) -> Result<(), Full> {
         let mut rrsets = ADDRESSES.into_iter().filter_map(|rtype| node.rrset(rtype));
-        rrsets.try_for_each(|rrset| {
-            let mark = self.writer.mark();
-            let written = self.put_signed(Section::Additional, owner, node, &rrset);
-            if written.is_err() {
-                // An RRset whose RRSIGs do not fit is of no use to who asked for them.
-                self.writer.rollback(mark);
-            }
-            written
-        })
+        rrsets.try_for_each(|rrset| self.put_whole(owner, node, &rrset))
+    }
+
+    /// Addresses with their RRSIGs, or nothing of them.
+    pub(super) fn put_whole(
+        &mut self,
+        owner: NameRef<'_>,
+        node: &Node<'_>,
+        rrset: &Rrset<'_>,
+    ) -> Result<(), Full> {
+        let mark = self.writer.mark();
+        let written = self.put_signed(Section::Additional, owner, node, rrset);
+        if written.is_err() {
+            // An RRset whose RRSIGs do not fit is of no use to who asked for them.
+            self.writer.rollback(mark);
+        }
+        written
     }
 }
 

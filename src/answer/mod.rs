@@ -7,16 +7,20 @@
 //! Invariant: an RRset is in the reply whole or not at all, and TC is set exactly when one that is
 //! needed did not fit (RFC 2181 §9).
 //!
-//! Absent: which zone, who may ask, EDNS and signatures of messages (`serve/`), and the proofs that
-//! signed zones need for what does not exist; RRSIGs of what does exist are sent.
+//! Signatures and proofs are those of the zone (RFC 4035 §3.1, RFC 5155 §7.2): nothing is signed here.
+//! A zone without them takes the same way, but for one look at whether it has any.
+//!
+//! Absent: which zone, who may ask, EDNS and signatures of messages (`serve/`).
 
 mod additional;
 mod chain;
+mod denial;
 mod referral;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use chain::Trail;
+use denial::{Absence, Proofs};
 
 use crate::dns::message::{Full, Section, Writer};
 use crate::dns::{NameRef, RecordRef, RecordType, ResponseCode};
@@ -74,14 +78,15 @@ pub struct Answered<'q> {
 
 /// Answers `query`. `lookup` is that of QNAME in a zone that it is in; `served` is asked for other
 /// zones when a chain or additional data leads there. Writes the three sections, AA and TC.
-pub fn answer<'q, S: Served, T: Trace>(
-    served: &S,
-    lookup: Prepared<'_, '_>,
+pub fn answer<'r, 'q, S: Served, T: Trace>(
+    served: &'r S,
+    lookup: Prepared<'r, '_>,
     query: Query<'q>,
     writer: &mut Writer<'_>,
     trace: &mut T,
 ) -> Answered<'q> {
-    let mut answering = Answering { served, query, writer, trace, rcode: ResponseCode::NoError };
+    let rcode = ResponseCode::NoError;
+    let mut answering = Answering { served, query, writer, trace, rcode, proofs: Proofs::default() };
     let (version, found) = (lookup.version(), lookup.find());
     let anchor = anchor_of(version, &found, query.name);
     if let Err(Full) = answering.resolve(version, found, &Trail::start(query.name)) {
@@ -98,11 +103,12 @@ struct Answering<'r, 'b, 'q, S, T> {
     writer: &'r mut Writer<'b>,
     trace: &'r mut T,
     rcode: ResponseCode,
+    proofs: Proofs<'r>,
 }
 
-impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
+impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
     /// One name of the chain: RFC 1034 §4.3.2 step 3. `Err` when a needed RRset does not fit.
-    fn resolve(&mut self, version: &Version, found: Found<'_>, trail: &Trail<'_>) -> Result<(), Full> {
+    fn resolve(&mut self, version: &'r Version, found: Found<'r>, trail: &Trail<'r, '_>) -> Result<(), Full> {
         let name = trail.name;
         self.trace.step(|| narrate(version, name, &found));
         match found {
@@ -113,38 +119,44 @@ impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
                 self.writer.set_authoritative();
                 self.at_node(version, &node, trail)
             }
-            Found::Cut(node) => self.refer(version, &node, name),
-            // §4.3.2 3a, RFC 4592 §3.3: a wildcard stands in for the name that was asked.
-            Found::Name(node) | Found::None { wildcard: Some(node), .. } => {
+            Found::Cut(node) => self.refer(version, &node, trail),
+            // §4.3.2 3a.
+            Found::Name(node) => {
                 self.writer.set_authoritative();
                 self.at_node(version, &node, trail)
+            }
+            // RFC 4592 §3.3: a wildcard stands in for the name that was asked.
+            Found::None { encloser, wildcard: Some(node) } => {
+                self.writer.set_authoritative();
+                self.at_node(version, &node, &trail.expanded(version, &encloser))
             }
             // RFC 6672 §3.2 step 3c.
             Found::Dname(node) => {
                 self.writer.set_authoritative();
                 self.rewrite(version, &node, trail)
             }
-            Found::None { wildcard: None, .. } => {
+            Found::None { encloser, wildcard: None } => {
                 self.writer.set_authoritative();
                 self.rcode = ResponseCode::NXDomain;
-                self.deny(version)
+                self.deny(version, Absence::Name(encloser), trail)
             }
         }
     }
 
     /// The name exists, by itself or through a wildcard: data, a CNAME to follow, or nothing of the
     /// type (RFC 2308 §2.2), which is also what an empty non-terminal has (RFC 8020 §2).
-    fn at_node(&mut self, version: &Version, node: &Node<'_>, trail: &Trail<'_>) -> Result<(), Full> {
+    fn at_node(&mut self, version: &'r Version, node: &Node<'r>, trail: &Trail<'r, '_>) -> Result<(), Full> {
         let qtype = self.query.qtype;
         if qtype == RecordType::ANY {
-            return self.any(version, node, trail.name);
+            return self.any(version, node, trail);
         }
         if qtype == RecordType::DNAME && trail.went_through(trail.name) {
             // The chain came through it, so it stands in the answer already.
-            return Ok(());
+            return self.end(trail);
         }
-        if let Some(rrset) = node.rrset(qtype) {
+        if let Some(rrset) = node.rrset(qtype).filter(|_| qtype != RecordType::NSEC3) {
             self.put_signed(Section::Answer, trail.name, node, &rrset)?;
+            self.end(trail)?;
             self.additional(node, trail.name, &rrset);
             return Ok(());
         }
@@ -152,16 +164,15 @@ impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
             self.put_signed(Section::Answer, trail.name, node, &cname)?;
             return self.follow_cname(&cname, trail);
         }
-        self.deny(version)
+        self.deny(version, Absence::Type(*node), trail)
     }
 
     /// ANY: the smallest RRset that is not about signing, or all (RFC 8482 §4.1); no chasing.
-    fn any(&mut self, version: &Version, node: &Node<'_>, name: NameRef<'_>) -> Result<(), Full> {
-        if !node.has_data() {
-            return self.deny(version);
-        }
-        if self.query.any == AnyAnswer::All {
-            return node.rrsets().try_for_each(|rrset| self.put(Section::Answer, name, &rrset, rrset.ttl()));
+    fn any(&mut self, version: &'r Version, node: &Node<'r>, trail: &Trail<'r, '_>) -> Result<(), Full> {
+        let name = trail.name;
+        if self.query.any == AnyAnswer::All && node.has_data() {
+            node.rrsets().try_for_each(|rrset| self.put(Section::Answer, name, &rrset, rrset.ttl()))?;
+            return self.end(trail);
         }
         let weight = |rrset: &Rrset<'_>| {
             let about_signing =
@@ -169,13 +180,22 @@ impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
             (about_signing, rrset.records().map(<[u8]>::len).sum::<usize>())
         };
         match node.rrsets().min_by_key(weight) {
-            Some(rrset) => self.put_signed(Section::Answer, name, node, &rrset),
-            None => self.deny(version),
+            Some(rrset) => {
+                self.put_signed(Section::Answer, name, node, &rrset)?;
+                self.end(trail)
+            }
+            None => self.deny(version, Absence::Type(*node), trail),
         }
     }
 
-    /// The SOA of a negative answer, with the TTL for which to believe it (RFC 2308 §3).
-    fn deny(&mut self, version: &Version) -> Result<(), Full> {
+    /// The SOA of a negative answer, with the TTL for which to believe it (RFC 2308 §3), and in a signed
+    /// zone the proof.
+    fn deny(
+        &mut self,
+        version: &'r Version,
+        absence: Absence<'r>,
+        trail: &Trail<'r, '_>,
+    ) -> Result<(), Full> {
         let (owner, soa) = (version.apex(), version.soa());
         let minimum = soa.rdata.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
         let ttl = ttl_of(soa.ttl).min(minimum);
@@ -183,7 +203,9 @@ impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
         if self.query.signatures == Signatures::Unwanted {
             return Ok(());
         }
-        self.put_rrsigs(Section::Authority, owner, &version.apex_node(), RecordType::SOA, ttl)
+        self.put_rrsigs(Section::Authority, owner, &version.apex_node(), RecordType::SOA, ttl)?;
+        self.prove(version, absence, trail)?;
+        self.end(trail)
     }
 
     /// An RRset under `owner`, whole or not at all, with its RRSIGs if they are wanted: those are as

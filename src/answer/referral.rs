@@ -1,5 +1,7 @@
 //! Referrals: RFC 1034 §4.3.2 step 3b, glue by RFC 9471, DS by RFC 4035 §3.1.4.
 
+use super::chain::Trail;
+use super::denial::Absence;
 use super::{Answering, Served, Signatures};
 use crate::dns::message::{Full, Section};
 use crate::dns::{NameRef, RecordType, rdata};
@@ -9,23 +11,26 @@ use crate::zone::{Node, Version};
 /// The types that glue has.
 pub(super) const ADDRESSES: [RecordType; 2] = [RecordType::A, RecordType::AAAA];
 
-impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
+impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
     /// Sends the client on to the servers of the zone below the cut. AA stays as it is: clear at
     /// first, set when a CNAME of ours led here (RFC 1035 §4.1.1 speaks of the first owner).
     pub(super) fn refer(
         &mut self,
-        version: &Version,
-        node: &Node<'_>,
-        name: NameRef<'_>,
+        version: &'r Version,
+        node: &Node<'r>,
+        trail: &Trail<'r, '_>,
     ) -> Result<(), Full> {
-        let cut = owner_of(version, node, name);
+        let cut = owner_of(version, node, trail.name);
         let Some(servers) = node.rrset(RecordType::NS) else { return Ok(()) };
         self.put(Section::Authority, cut, &servers, servers.ttl())?;
-        if self.query.signatures == Signatures::Wanted
-            && let Some(ds) = node.rrset(RecordType::DS)
-        {
-            self.put_signed(Section::Authority, cut, node, &ds)?;
+        if self.query.signatures == Signatures::Wanted {
+            match node.rrset(RecordType::DS) {
+                Some(ds) => self.put_signed(Section::Authority, cut, node, &ds)?,
+                // The child is not signed, and that has to be proven too.
+                None => self.prove(version, Absence::Type(*node), &Trail::start(cut))?,
+            }
         }
+        self.end(trail)?;
         let targets = || servers.records().filter_map(|data| rdata::additional_target(RecordType::NS, data));
         // RFC 9471 §3.1: the client cannot go on without the glue inside the delegated zone.
         for target in targets().filter(|target| target.is_at_or_below(cut)) {
@@ -45,7 +50,8 @@ impl<S: Served, T: Trace> Answering<'_, '_, '_, S, T> {
     fn glue(&mut self, version: &Version, target: NameRef<'_>) -> Result<(), Full> {
         let Some(node) = version.node(target) else { return Ok(()) };
         let mut rrsets = ADDRESSES.into_iter().filter_map(|rtype| node.rrset(rtype));
-        rrsets.try_for_each(|rrset| self.put(Section::Additional, target, &rrset, rrset.ttl()))
+        // Addresses that are not glue but data of the zone have signatures (RFC 4035 §3.1.1).
+        rrsets.try_for_each(|rrset| self.put_whole(target, &node, &rrset))
     }
 
     /// The addresses of a server outside the delegated zone: glue of this zone, or data of another.

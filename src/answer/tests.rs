@@ -1,7 +1,9 @@
 //! The answer algorithm as tables: zones in a few lines, answers as `dig` would show them.
 
 mod additional;
+mod denial;
 mod model;
+mod signer;
 
 use std::sync::Arc;
 

@@ -8,13 +8,13 @@ use proptest::prelude::*;
 use super::*;
 
 /// Labels from the left; the apex of the model zone is the empty list.
-type Labels = Vec<&'static str>;
+pub(super) type Labels = Vec<&'static str>;
 
 /// What a record of the model says: its type, and where it points if it points anywhere.
 #[derive(Clone, Debug, PartialEq)]
-struct Fact {
-    owner: Labels,
-    rtype: RecordType,
+pub(super) struct Fact {
+    pub(super) owner: Labels,
+    pub(super) rtype: RecordType,
     target: Labels,
 }
 
@@ -28,14 +28,14 @@ struct Expected {
     authority: String,
 }
 
-const TYPES: [RecordType; 6] =
+pub(super) const TYPES: [RecordType; 6] =
     [RecordType::A, RecordType::TXT, RecordType::MX, RecordType::NS, RecordType::CNAME, RecordType::DNAME];
 
-fn labels() -> impl Strategy<Value = Labels> {
+pub(super) fn labels() -> impl Strategy<Value = Labels> {
     prop::collection::vec(prop::sample::select(vec!["a", "b", "*"]), 0..4)
 }
 
-fn facts() -> impl Strategy<Value = Vec<Fact>> {
+pub(super) fn facts() -> impl Strategy<Value = Vec<Fact>> {
     let fact = (labels(), prop::sample::select(TYPES.to_vec()), labels());
     let list =
         prop::collection::vec(fact.prop_map(|(owner, rtype, target)| Fact { owner, rtype, target }), 0..10);
@@ -57,7 +57,7 @@ fn facts() -> impl Strategy<Value = Vec<Fact>> {
     })
 }
 
-fn text(labels: &[&str]) -> String {
+pub(super) fn text(labels: &[&str]) -> String {
     labels.iter().chain(&["z"]).map(|label| format!("{label}.")).collect()
 }
 
@@ -121,6 +121,11 @@ fn follow(facts: &[Fact], target: Labels, qtype: RecordType, seen: &mut Vec<Labe
 }
 
 fn built(facts: &[Fact]) -> Zones {
+    Zones(vec![zone("z.", &lines_of(facts))])
+}
+
+/// The lines of a zone file.
+pub(super) fn lines_of(facts: &[Fact]) -> String {
     let lines = facts.iter().map(|fact| {
         let target = text(&fact.target);
         let data = match fact.rtype {
@@ -131,7 +136,7 @@ fn built(facts: &[Fact]) -> Zones {
         };
         format!("{} 60 {} {data}\n", text(&fact.owner), fact.rtype)
     });
-    Zones(vec![zone("z.", &lines.collect::<String>())])
+    lines.collect()
 }
 
 fn seen_in(shown: &[String]) -> Expected {
