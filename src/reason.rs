@@ -78,6 +78,8 @@ reasons! {
     NotSupported = "Q06" Some(21), "not supported";
     /// A network gets no more replies of a class for now (R26).
     RateLimited = "Q07" None, "rate limit reached";
+    /// A type that stands in messages only and is no question (RFC 9824 §3.5).
+    QueryType = "Q08" Some(30), "not a query type";
     /// No rule of `allow_transfer` matches the peer.
     TransferDenied = "T01" Some(18), "transfer denied";
     /// A rule matches the address but wants a key that was not used.

@@ -30,7 +30,7 @@ pub(super) fn handle<'m>(
             return transfer::handle(message, question, writer, worker, trace);
         }
         RecordType::ANY => {}
-        meta if meta.is_meta() => return Ending::refused(rcode_of_meta(meta), Reason::NotSupported),
+        meta if meta.is_meta() => return refused_meta(meta),
         _ => {}
     }
     let world = message.world;
@@ -118,9 +118,11 @@ fn ask<'q>(message: &Message<'_>, question: Question<'q>) -> Query<'q> {
 
 /// Types that no zone has: the impossible ones are format errors (RFC 9824 §3.5 for NXNAME), the
 /// rest is something that we do not do.
-fn rcode_of_meta(meta: RecordType) -> ResponseCode {
+fn refused_meta(meta: RecordType) -> Ending<'static> {
     match meta {
-        RecordType(0) | RecordType::OPT | RecordType::TSIG | RecordType::NXNAME => ResponseCode::FormErr,
-        _ => ResponseCode::NotImp,
+        RecordType(0) | RecordType::OPT | RecordType::TSIG | RecordType::NXNAME => {
+            Ending::refused(ResponseCode::FormErr, Reason::QueryType)
+        }
+        _ => Ending::refused(ResponseCode::NotImp, Reason::NotSupported),
     }
 }

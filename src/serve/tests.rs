@@ -260,6 +260,15 @@ fn a23_a42_b39_refusals_say_why() {
 }
 
 #[test]
+fn l17_types_that_are_no_questions_are_format_errors() {
+    let world = world();
+    for qtype in ["NXNAME", "TYPE0", "OPT", "TSIG"] {
+        let expected = ["FormErr", "opt 1232 ede=30 BW-Q08 not a query type"];
+        assert_eq!(ask(&world, &query_edns("www.example.", qtype, 1232, &[])), expected, "{qtype}");
+    }
+}
+
+#[test]
 fn a_chain_does_not_lead_into_a_zone_that_the_client_may_not_query() {
     let world = world();
     let cname = "an www.alias. 300 CNAME www.private.";
