@@ -1,7 +1,8 @@
 //! What one query costs in user code, from the octets of the request to those of the reply, without
 //! sockets. `cargo bench --bench answer [-- NAMES]`; about ten seconds with the default million.
 //!
-//! Queries come in batches of 64 pass by pass, as the UDP workers take them.
+//! Queries come in batches of 64 pass by pass, as the UDP workers take them, each from a network of its
+//! own. The last column is the same with rate limits, and with a cookie in each query that has EDNS.
 
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -12,6 +13,8 @@ use bellwether::dns::message::{Question, Writer};
 use bellwether::dns::rdata::{self, Token};
 use bellwether::dns::{Class, Name, NameRef, OpCode, RecordRef, RecordType};
 use bellwether::ident::{Transport, ZoneId};
+use bellwether::policy::cookies::{CookieMode, CookieSecret, Cookies};
+use bellwether::policy::rates::{RateLimits, RateSettings, RateTable};
 use bellwether::policy::{RuleBook, RuleSet, ZoneRules};
 use bellwether::serve::{Outcome, WorkerState, World, look_ahead, serve};
 use bellwether::time::{Now, Tick, Wall};
@@ -26,13 +29,20 @@ const NOW: Now = Now { tick: Tick(1_000), wall: Wall(1_700_000_000_000) };
 
 fn main() {
     let names = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(1_000_000);
-    println!("{:>9} {:>24} {:>10} {:>12}", "names", "query", "CPU ns", "octets/reply");
+    println!(
+        "{:>9} {:>24} {:>10} {:>14} {:>12}",
+        "names", "query", "CPU ns", "limits, cookies", "octets/reply"
+    );
     for names in [1_000, names] {
         let world = world(names);
         for (what, make) in QUESTIONS {
             let requests: Vec<Vec<u8>> = (0..REQUESTS).map(|at| make(scatter(at, names))).collect();
             let (nanos, octets) = run(&world, &requests);
-            println!("{names:>9} {what:>24} {nanos:>10.0} {octets:>12}");
+            let guarded = guarded(&world);
+            let requests: Vec<Vec<u8>> =
+                requests.iter().enumerate().map(|(at, request)| with_cookie(request, at, &guarded)).collect();
+            let (more, _) = run(&guarded, &requests);
+            println!("{names:>9} {what:>24} {nanos:>10.0} {more:>14.0} {octets:>12}");
         }
     }
 }
@@ -64,6 +74,33 @@ fn request(qname: &str, qtype: RecordType, with_edns: bool) -> Vec<u8> {
     let length = writer.finish();
     buffer.truncate(length);
     buffer
+}
+
+/// The same world with what stands between a query and its answer.
+fn guarded(world: &World) -> World {
+    let settings = RateSettings { per_second: 1_000_000, slip: 2, ..RateSettings::default() };
+    World {
+        cookies: Arc::new(Cookies::new(CookieMode::Answer, [CookieSecret([5; 16])])),
+        rates: Arc::new(RateLimits::new(settings, Arc::new(RateTable::new([3; 16])))),
+        ..world.clone()
+    }
+}
+
+/// The request with a good cookie, if it has EDNS: the OPT record is its last.
+fn with_cookie(request: &[u8], at: usize, world: &World) -> Vec<u8> {
+    let mut request = request.to_vec();
+    if request[11] == 1 {
+        let cookie = world.cookies.judge(b"a client", client(at).ip(), NOW.wall).expect("a cookie");
+        let length = request.len();
+        request[length - 2..].copy_from_slice(&28u16.to_be_bytes());
+        request.extend([0, 10, 0, 24]);
+        request.extend(cookie.reply);
+    }
+    request
+}
+
+fn client(at: usize) -> SocketAddr {
+    SocketAddr::from(([127, (at >> 8) as u8, at as u8, 53], 5353))
 }
 
 /// A zone with as many hosts and as many delegations with one server and its glue.
@@ -101,6 +138,7 @@ fn world(names: u64) -> World {
         peers: Arc::default(),
         keys: Arc::default(),
         facts: Arc::default(),
+        cookies: Arc::default(),
         rates: Arc::default(),
     }
 }
@@ -113,7 +151,6 @@ fn cpu_nanos() -> u64 {
 
 /// Nanoseconds of CPU a query, best of three runs, and octets of the last reply.
 fn run(world: &World, requests: &[Vec<u8>]) -> (f64, usize) {
-    let from: SocketAddr = "127.0.0.1:5353".parse().expect("an address");
     let mut worker = WorkerState::new();
     let mut out = [0; 1232];
     let mut octets = 0;
@@ -122,12 +159,13 @@ fn run(world: &World, requests: &[Vec<u8>]) -> (f64, usize) {
         let start = cpu_nanos();
         let mut done = 0;
         while done < QUERIES {
-            for batch in requests.chunks_exact(BATCH) {
+            for (number, batch) in requests.chunks_exact(BATCH).enumerate() {
                 let mut ahead: [_; BATCH] = std::array::from_fn(|at| look_ahead(&batch[at], world, NOW.tick));
                 for pass in Pass::ALL {
                     ahead.iter_mut().for_each(|ahead| ahead.touch(pass));
                 }
-                for ahead in ahead {
+                for (at, ahead) in ahead.into_iter().enumerate() {
+                    let from = client(number * BATCH + at);
                     let outcome =
                         serve(ahead, from, Transport::Udp, NOW, world, &mut worker, &mut out, &mut Silent);
                     if let Outcome::Reply(length) = black_box(outcome) {

@@ -222,6 +222,7 @@ impl Place {
             peers: Arc::default(),
             keys: Arc::default(),
             facts: Arc::default(),
+            cookies: Arc::default(),
             rates: Arc::default(),
         };
         let publisher = Publisher::new(world, sender);

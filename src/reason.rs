@@ -80,6 +80,8 @@ reasons! {
     RateLimited = "Q07" None, "rate limit reached";
     /// A type that stands in messages only and is no question (RFC 9824 §3.5).
     QueryType = "Q08" Some(30), "not a query type";
+    /// Clients that know cookies have to show a good one here (RFC 7873 §5.2.4).
+    CookieWanted = "Q09" None, "cookie wanted";
     /// No rule of `allow_transfer` matches the peer.
     TransferDenied = "T01" Some(18), "transfer denied";
     /// A rule matches the address but wants a key that was not used.

@@ -5,7 +5,9 @@
 //! directory is held from the second phase to the last.
 
 mod desk;
+mod housekeeping;
 mod kept;
+mod secrets;
 mod traffic;
 mod wiring;
 
@@ -30,6 +32,7 @@ use crate::net::udp::Worker;
 use crate::net::upstream::Upstream;
 use crate::store::{Options, Store, StoreError};
 use desk::Outward;
+use housekeeping::Housekeeping;
 use kept::Kept;
 use traffic::Traffic;
 use wiring::Handles;
@@ -49,6 +52,7 @@ pub struct Service {
     streams: Streams,
     upstream: Upstream,
     control: Control,
+    housekeeping: Housekeeping,
 }
 
 /// The configuration that is in force, and the handles given out for its names.
@@ -94,8 +98,8 @@ impl Service {
         let sockets = open_sockets(&config, runtimes)?;
         let addresses = sockets.iter().map(|sockets| sockets.address).collect();
         let clock: Arc<dyn Clock> = Arc::new(OsClock);
-        let (mut handles, kept) = (Handles::default(), Kept::new(&mut OsRandom));
-        let engine = start_engine(&config, &mut handles, &kept, &clock, cores)?;
+        let mut handles = Handles::default();
+        let (engine, kept) = start_engine(&config, &mut handles, &clock, cores)?;
         let upstream = connect(&engine, &handles, clock)?;
 
         let (socket, limits) = (config.control.socket.clone(), stream_limits(&config));
@@ -110,7 +114,9 @@ impl Service {
         let Front { workers, wake, streams } = open_front(&engine, sockets, runtimes, limits)
             .map_err(|error| StartError::System("cannot start the threads that answer", error))?;
         traffic.get_or_init(|| Traffic::of(&workers, &streams));
-        Ok(Service { engine, running, addresses, workers, wake, streams, upstream, control })
+        let housekeeping = Housekeeping::start(running.clone())
+            .map_err(|error| StartError::System("cannot start a thread", error))?;
+        Ok(Service { engine, running, addresses, workers, wake, streams, upstream, control, housekeeping })
     }
 
     /// The addresses that answer, with the ports that the system chose.
@@ -143,6 +149,7 @@ impl Service {
     /// Stops in order: listeners, transfers, engine, store.
     pub fn stop(self) {
         self.control.stop();
+        self.housekeeping.stop();
         self.wake.ring();
         for worker in self.workers {
             worker.join();
@@ -169,10 +176,9 @@ fn open_sockets(config: &Config, runtimes: usize) -> Result<Vec<Sockets>, StartE
 fn start_engine(
     config: &Config,
     handles: &mut Handles,
-    kept: &Kept,
     clock: &Arc<dyn Clock>,
     cores: usize,
-) -> Result<Engine, StartError> {
+) -> Result<(Engine, Kept), StartError> {
     let state_dir = &config.server.state_dir;
     let history_octets_max = config.server.history_octets_max;
     let options = Options { history_octets_max, ..Options::new(&mut OsRandom) };
@@ -181,7 +187,8 @@ fn start_engine(
     for (reason, text) in &recovered.notes {
         tracing::warn!(code = reason.code(), "{text}");
     }
-    let book = wiring::book(config, handles, kept);
+    let kept = Kept::open(state_dir, clock.now().wall);
+    let book = wiring::book(config, handles, &kept);
     let zones = wiring::zones(config, handles);
     let settings = Settings {
         clamps: config.timers,
@@ -206,7 +213,7 @@ fn start_engine(
             "stored, not configured: it is not served and its state is kept; `zone remove` deletes it"
         );
     }
-    Ok(engine)
+    Ok((engine, kept))
 }
 
 /// Gives the engine a network and a watcher.
@@ -266,6 +273,7 @@ fn reload(running: &Mutex<Running>, force: bool) -> Result<String, String> {
     let Running { config, handles, kept, engine } = &mut *running;
     let next = config.reload().map_err(|error| format!("the config is not taken:\n{error}"))?;
     wiring::same_process(config, &next)?;
+    kept.roll(engine.clock().now().wall, Duration::ZERO);
     let book = wiring::book(&next, handles, kept);
     let zones = wiring::zones(&next, handles);
     let ids: Vec<_> = zones.iter().map(|zone| zone.id).collect();

@@ -1,13 +1,14 @@
-//! `[rrl]`: how often clients are answered.
+//! `[rrl]` and `[cookies]`: how often clients are answered, and how they show that they are real.
 
 use ipnet::IpNet;
 use toml::Spanned;
 
 use super::check::Checker;
 use super::problem::Problem;
-use super::raw::RawRrl;
-use super::{Peer, PeerIndex, Rrl, Rule, Who};
+use super::raw::{RawCookieMode, RawCookies, RawRrl};
+use super::{Cookies, Peer, PeerIndex, Rrl, Rule, Who};
 use crate::limits;
+use crate::policy::cookies::{CookieMode, CookieSecret, SECRETS_MAX};
 use crate::reason::Reason;
 
 /// The most that `rrl.per_second` may be.
@@ -34,6 +35,42 @@ impl Checker<'_> {
             },
             log_only: raw.log_only,
         }
+    }
+
+    /// `[cookies]`, with the secrets of a shared file.
+    pub(super) fn cookies(&mut self, raw: &RawCookies) -> Cookies {
+        let mode = match raw.mode {
+            Some(RawCookieMode::Answer) | None => CookieMode::Answer,
+            Some(RawCookieMode::Require) => CookieMode::Require,
+            Some(RawCookieMode::Off) => CookieMode::Off,
+        };
+        Cookies { mode, secrets: raw.secret_file.as_ref().and_then(|file| self.cookie_secrets(file)) }
+    }
+
+    /// A file of 32 hexadecimal digits a line; the first makes cookies, one more is good too.
+    fn cookie_secrets(&mut self, file: &Spanned<String>) -> Option<Vec<CookieSecret>> {
+        let path = self.join(file.get_ref());
+        let bad = |title| Problem::new(Reason::ConfigSecret, file.span(), title);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                self.problem(bad(format!("cannot read {}: {error}", path.display())));
+                return None;
+            }
+        };
+        let secret = |line: &str| {
+            let octets = data_encoding::HEXLOWER_PERMISSIVE.decode(line.trim().as_bytes()).ok()?;
+            octets.try_into().ok().map(CookieSecret)
+        };
+        let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+        let secrets: Option<Vec<CookieSecret>> = lines.map(secret).collect();
+        let secrets = secrets.filter(|secrets| (1..=SECRETS_MAX).contains(&secrets.len()));
+        if secrets.is_none() {
+            let title = format!("{} is no file of cookie secrets", path.display());
+            let problem = bad(title).label("one or two lines of 32 hexadecimal digits");
+            self.problem(problem.hint("make one with: openssl rand -hex 16"));
+        }
+        secrets
     }
 
     /// A rule without a key: no client of the public signs.

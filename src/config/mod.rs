@@ -23,6 +23,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::dns::Name;
+use crate::policy::cookies::{CookieMode, CookieSecret};
 use crate::replica::follow::LowerSerial;
 use crate::replica::timers::Clamps;
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub control: Control,
     /// `[rrl]`.
     pub rrl: Rrl,
+    /// `[cookies]`.
+    pub cookies: Cookies,
     /// `[timers]`: bounds on what a zone's SOA says.
     pub timers: Clamps,
     /// `[keys."NAME"]`, sorted by name.
@@ -114,6 +117,16 @@ pub struct Rrl {
     pub exempt: Vec<Rule>,
     /// Whether replies over the limit are only counted.
     pub log_only: bool,
+}
+
+/// `[cookies]`: DNS cookies (RFC 7873, RFC 9018).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cookies {
+    /// What is done with them.
+    pub mode: CookieMode,
+    /// Secrets that several servers share, the one that makes cookies first; `None` if the server makes
+    /// its own.
+    pub secrets: Option<Vec<CookieSecret>>,
 }
 
 /// `[control]`: the operator's way in.

@@ -20,6 +20,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub rrl: RawRrl,
     #[serde(default)]
+    pub cookies: RawCookies,
+    #[serde(default)]
     pub timers: RawTimers,
     #[serde(default)]
     pub keys: BTreeMap<Spanned<String>, RawKey>,
@@ -67,6 +69,23 @@ pub(super) struct RawRrl {
     pub exempt: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     pub log_only: bool,
+}
+
+/// `[cookies]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCookies {
+    pub mode: Option<RawCookieMode>,
+    pub secret_file: Option<Spanned<String>>,
+}
+
+/// `mode = "answer" | "require" | "off"`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawCookieMode {
+    Answer,
+    Require,
+    Off,
 }
 
 /// `[timers]`.

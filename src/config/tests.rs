@@ -16,6 +16,9 @@ workers = 1
 [rrl]
 per_second = 500
 
+[cookies]
+secret_file = "cookie.key"
+
 [timers]
 refresh_min = "1s"
 retry_min = "15s"
@@ -58,6 +61,8 @@ fn directory() -> tempfile::TempDir {
     let root = directory.path();
     fs::create_dir(root.join("more")).expect("a directory");
     fs::write(root.join("flock.key"), "c2VjcmV0\n").expect("a file");
+    let secrets = "# two\n00112233445566778899aabbccddeeff\nFFEEDDCCBBAA99887766554433221100\n";
+    fs::write(root.join("cookie.key"), secrets).expect("a file");
     for name in
         ["a.example.zone", "0%2f25.example.zone", "example.com.zone", ".b.zone", "c.zone~", "d e.zone"]
     {
@@ -87,6 +92,8 @@ fn the_sample_means_what_it_says() {
     assert_eq!((config.rrl.per_second, config.rrl.slip, config.rrl.log_only), (500, 2, false));
     let exempt: Vec<&str> = config.rrl.exempt.iter().map(|rule| rule.text.as_str()).collect();
     assert_eq!(exempt, ["127.0.0.0/8", "::1/128", "ns2", "ns3"]);
+    let secrets = config.cookies.secrets.as_deref().unwrap_or_default();
+    assert_eq!((config.cookies.mode, secrets.len(), secrets[1].0[0]), (CookieMode::Answer, 2, 0xff));
     assert_eq!(config.keys.len(), 1);
     assert_eq!(config.keys[0].secret, b"secret");
     assert_eq!(config.peer(PeerIndex(0)).address, SocketAddr::from(([192, 0, 2, 2], 53)));
@@ -102,7 +109,7 @@ fn the_sample_means_what_it_says() {
     let Role::Primary(primary) = &com.role else { panic!("{:?}", com.role) };
     assert_eq!(primary.file, directory.path().join("zones/example.com.zone"));
     assert_eq!(com.guard, Guard { action: GuardAction::Hold, records: 100, percent: 30 });
-    assert!(com.position.ends_with("config.toml:29"), "{}", com.position);
+    assert!(com.position.ends_with("config.toml:32"), "{}", com.position);
 
     let Role::Secondary(secondary) = &config.zones[1].role else { panic!("{:?}", config.zones[1].role) };
     assert_eq!(secondary.primaries, [PeerIndex(1), PeerIndex(0)]);
@@ -159,7 +166,7 @@ fn mistakes_are_named_where_they_are() {
         ("flock.key", "flok.key", Reason::ConfigSecret, "flok.key: No such file"),
         ("secret_file = \"flock.key\"", "", Reason::ConfigMissingKey, "has no secret"),
         ("secret_file = \"flock.key\"", "secret = \"???\"", Reason::ConfigSecret, "not base64"),
-        ("\"example.net\"", "\"EXAMPLE.com.\"", Reason::ConfigDuplicate, "config.toml:29"),
+        ("\"example.net\"", "\"EXAMPLE.com.\"", Reason::ConfigDuplicate, "config.toml:32"),
         ("\"example.net\"", "\"a..b\"", Reason::ConfigBadValue, "is not a name"),
         ("ixfr = false", "file = \"x\"", Reason::ConfigConflict, "means nothing for a secondary zone"),
         ("\"accept_after\"", "\"alert\"", Reason::ConfigConflict, "goes with"),
@@ -172,6 +179,14 @@ fn mistakes_are_named_where_they_are() {
         ("per_second = 500", "exempt = [\"ns9\"]", Reason::ConfigUnknownName, "did you mean `ns2`?"),
         ("per_second = 500", "exempt = [\"key:a.\"]", Reason::ConfigBadValue, "name the peer"),
         ("per_second = 500", "slipp = 2", Reason::ConfigUnknownKey, "did you mean `slip`?"),
+        ("\"cookie.key\"", "\"coookie.key\"", Reason::ConfigSecret, "cannot read"),
+        ("\"cookie.key\"", "\"flock.key\"", Reason::ConfigSecret, "openssl rand -hex 16"),
+        (
+            "secret_file = \"cookie.key\"",
+            "mode = \"requires\"",
+            Reason::ConfigBadValue,
+            "did you mean `require`?",
+        ),
         ("secondaries", "name = \"x\"\nsecondaries", Reason::ConfigConflict, "has a `name`"),
     ] {
         assert!(SAMPLE.contains(from), "{from}");

@@ -8,6 +8,12 @@ use crate::limits;
 
 /// Octets of an OPT record without options.
 pub const OPT_OCTETS_MIN: usize = 11;
+/// Code and length in front of each option (§6.1.2).
+pub const OPTION_OCTETS: usize = 4;
+/// The client's part of a COOKIE (RFC 7873 §4).
+pub const COOKIE_CLIENT_OCTETS: usize = 8;
+/// A COOKIE with a server's part of RFC 9018 §4.
+pub const COOKIE_OCTETS: usize = COOKIE_CLIENT_OCTETS + 16;
 
 /// Option codes (the IANA registry).
 pub mod code {
@@ -72,10 +78,36 @@ impl<'a> Edns<'a> {
         Options(self.options)
     }
 
+    /// What a request asks for.
+    pub fn wanted(&self) -> Wanted<'a> {
+        let mut wanted = Wanted::default();
+        for (code, data) in self.options() {
+            match code {
+                code::NSID => wanted.nsid = true,
+                code::EXPIRE => wanted.expire = true,
+                // RFC 7873 §5.2: of several the first counts.
+                code::COOKIE => wanted.cookie = wanted.cookie.or(Some(data)),
+                _ => {}
+            }
+        }
+        wanted
+    }
+
     /// The data of the first option with this code.
     pub fn option(&self, code: u16) -> Option<&'a [u8]> {
         self.options().find(|(found, _)| *found == code).map(|(_, data)| data)
     }
+}
+
+/// The options of a request that are answered here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// RFC 5001.
+    pub nsid: bool,
+    /// RFC 7314.
+    pub expire: bool,
+    /// RFC 7873: the client's cookie, perhaps with a server's.
+    pub cookie: Option<&'a [u8]>,
 }
 
 /// Walks options.

@@ -31,6 +31,7 @@ use crate::dns::tsig::Keyring;
 use crate::dns::{Name, NameRef, Serial};
 use crate::env::Clock;
 use crate::ident::{Attempt, ZoneId};
+use crate::policy::cookies::Cookies;
 use crate::policy::rates::RateLimits;
 use crate::policy::{Peers, RuleBook};
 use crate::reason::Reason;
@@ -86,6 +87,8 @@ pub struct Book {
     pub keys: Arc<Keyring>,
     /// Names, sizes and switches of the server.
     pub facts: Arc<ServerFacts>,
+    /// What makes and checks cookies.
+    pub cookies: Arc<Cookies>,
     /// How often somebody is answered.
     pub rates: Arc<RateLimits>,
 }
@@ -98,6 +101,7 @@ impl Book {
             peers: self.peers.clone(),
             keys: self.keys.clone(),
             facts: self.facts.clone(),
+            cookies: self.cookies.clone(),
             rates: self.rates.clone(),
         }
     }
@@ -274,6 +278,11 @@ impl Engine {
                 self.configure(setup, had);
             }
         }
+    }
+
+    /// Has other secrets make cookies.
+    pub fn show_cookies(&self, cookies: Arc<Cookies>) {
+        self.0.publisher.swap(|world| World { cookies, ..world.clone() });
     }
 
     /// Takes a zone away, with its stored state; the reply comes when that is gone.

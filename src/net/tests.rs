@@ -92,6 +92,7 @@ pub(super) fn desk(hosts: usize) -> Arc<TestDesk> {
         peers: Arc::new(Peers::new(Vec::new())),
         keys: Arc::new(Keyring::new()),
         facts: Arc::new(ServerFacts::default()),
+        cookies: Arc::default(),
         rates: Arc::default(),
     };
     Arc::new(TestDesk { world: ArcSwap::from_pointee(world), told: Mutex::default() })

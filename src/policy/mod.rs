@@ -4,9 +4,11 @@
 //! Each verdict names the rule it came from, or the rule that came nearest, so that `explain` and
 //! the log can say what to change. A peer that has a key is that key, wherever it connects from;
 //! a peer that has none is its address (R24). Telling one is done here, checking signatures in
-//! `dns/tsig`. How often somebody is answered is in [`rates`].
+//! `dns/tsig`. How often somebody is answered is in [`rates`], and how a client shows that it is at its
+//! address in [`cookies`].
 
 mod book;
+pub mod cookies;
 mod peers;
 pub mod rates;
 mod rules;

@@ -1,12 +1,7 @@
 //! The first and the last stage of every reply: size, OPT, Extended DNS Errors, MAC, counters.
 
-use std::borrow::Cow;
-
-use smallvec::SmallVec;
-
 use super::transfer::Granted;
-use super::{Ending, Message, Outcome, Refusal, Then, WorkerState};
-use crate::dns::edns::{OPT_OCTETS_MIN, Opt, OptOption, code};
+use super::{Ending, Message, Outcome, Refusal, Then, WorkerState, options};
 use crate::dns::message::{BadRequest, Compression, Header, Writer};
 use crate::dns::tsig::{Fault, Signer};
 use crate::dns::{Name, NameRef, OpCode, RecordType, ResponseCode};
@@ -14,11 +9,6 @@ use crate::ident::Transport;
 use crate::limits::{MESSAGE_OCTETS_MAX, UDP_PAYLOAD_MIN};
 use crate::reason::Reason;
 use crate::transfer::outgoing::{ReplyEdns, TransferStart};
-
-/// Code and length in front of each option (RFC 6891 §6.1.2).
-const OPTION_OCTETS: usize = 4;
-/// The EXPIRE option with its number (RFC 7314 §2).
-const EXPIRE_OCTETS: usize = OPTION_OCTETS + 4;
 
 /// Begins the reply: the header, the question, and room kept for what `end` adds. An EDE keeps
 /// none: it is never a reason to cut an answer (R25).
@@ -39,10 +29,8 @@ pub(super) fn begin<'b>(message: &Message<'_>, tsig_octets: usize, out: &'b mut 
     let mut writer =
         Writer::reply(out, limit, &request.header, request.question).with_compression(compression);
     writer.reserve(tsig_octets);
-    if let Some(edns) = &request.edns {
-        let nsid = facts.nsid.as_ref().filter(|_| edns.option(code::NSID).is_some());
-        let expire = edns.option(code::EXPIRE).map_or(0, |_| EXPIRE_OCTETS);
-        writer.reserve_opt(OPT_OCTETS_MIN + expire + nsid.map_or(0, |nsid| OPTION_OCTETS + nsid.len()));
+    if request.edns.is_some() {
+        writer.reserve_opt(options::reserved(message));
     }
     writer
 }
@@ -50,26 +38,7 @@ pub(super) fn begin<'b>(message: &Message<'_>, tsig_octets: usize, out: &'b mut 
 /// Writes what stands at the end of the message: rcode and OPT. Says how long it is.
 pub(super) fn close(message: &Message<'_>, ending: &Ending<'_>, mut writer: Writer<'_>) -> usize {
     writer.set_rcode(ending.rcode);
-    // RFC 6891 §7: OPT in the reply if and only if there is one in the request.
-    if let Some(edns) = &message.request.edns {
-        let facts = &message.world.facts;
-        let expire = ending.expire.map(u32::to_be_bytes);
-        let text = told(message, ending);
-        let mut options: SmallVec<[OptOption<'_>; 4]> = SmallVec::new();
-        if let (Some(nsid), Some(_)) = (&facts.nsid, edns.option(code::NSID)) {
-            options.push(OptOption::Plain { code: code::NSID, data: nsid });
-        }
-        if let Some(data) = &expire {
-            options.push(OptOption::Plain { code: code::EXPIRE, data });
-        }
-        if let (Some(info_code), Some(text)) = (ending.reason.and_then(Reason::ede), &text) {
-            options.push(OptOption::Ede { info_code, text });
-        }
-        // A33: DO is copied; A31: the other flags are zero.
-        let opt = Opt { udp_size: facts.udp_payload_max, do_bit: edns.do_bit, options: &options };
-        // The room was reserved, so the bare record always fits.
-        let _ = writer.opt(&opt);
-    }
+    options::write(message, ending, &mut writer);
     writer.finish()
 }
 
@@ -77,16 +46,17 @@ pub(super) fn close(message: &Message<'_>, ending: &Ending<'_>, mut writer: Writ
 pub(super) fn hand_over(
     message: &Message<'_>,
     signer: Option<Signer>,
-    ending: Ending<'_>,
+    mut ending: Ending<'_>,
     length: usize,
     worker: &mut WorkerState,
     out: &mut [u8],
 ) -> Outcome {
     let is_signed = signer.is_some();
-    let then = match ending.then {
+    let then = match std::mem::replace(&mut ending.then, Then::Nothing) {
         Then::Transfer(granted) => {
             worker.counters.count_transfer();
-            return Outcome::Transfer(Box::new(start(message, signer, granted, ending.expire)));
+            let options = options::of_transfer(message, &ending);
+            return Outcome::Transfer(Box::new(start(message, signer, granted, options)));
         }
         then => then,
     };
@@ -110,14 +80,11 @@ fn start(
     message: &Message<'_>,
     signer: Option<Signer>,
     granted: Granted,
-    expire: Option<u32>,
+    options: Vec<(u16, Vec<u8>)>,
 ) -> TransferStart {
     let request = message.request;
-    let edns = request.edns.as_ref().map(|edns| ReplyEdns {
-        udp_size: message.world.facts.udp_payload_max,
-        do_bit: edns.do_bit,
-        expire,
-    });
+    let udp_size = message.world.facts.udp_payload_max;
+    let edns = request.edns.as_ref().map(|edns| ReplyEdns { udp_size, do_bit: edns.do_bit, options });
     TransferStart {
         zone: granted.zone,
         version: granted.version,
@@ -139,8 +106,9 @@ pub(super) fn malformed(
 ) -> Outcome {
     let (header, question, rcode) = match bad {
         BadRequest::FormErr { header, question } => (header, question, ResponseCode::FormErr),
-        BadRequest::NotImp(header) => (header, None, ResponseCode::NotImp),
         BadRequest::BadVers(request) => (request.header, request.question, ResponseCode::BADVERS),
+        BadRequest::BadOption(request) => (request.header, request.question, ResponseCode::FormErr),
+        BadRequest::NotImp(header) => (header, None, ResponseCode::NotImp),
         BadRequest::Drop => {
             worker.counters.count_drop();
             return Outcome::Drop;
@@ -173,16 +141,6 @@ pub(super) fn untrusted(
     let key = message.request.tsig.as_ref().map(|tsig| tsig.key_name());
     note(message, fault.reason(), None, key.as_ref().map(Name::as_ref), worker);
     Outcome::Reply(reply)
-}
-
-/// What the client is told about a refusal: strangers a fixed phrase, peers that signed also which
-/// rule came nearest (R25).
-fn told(message: &Message<'_>, ending: &Ending<'_>) -> Option<Cow<'static, str>> {
-    let phrase = ending.reason?.told();
-    Some(match &ending.detail {
-        Some(detail) if message.peer.key.is_some() => format!("{phrase}: {detail}").into(),
-        _ => phrase.into(),
-    })
 }
 
 fn is_transfer(qtype: RecordType) -> bool {

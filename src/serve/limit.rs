@@ -18,7 +18,9 @@ pub(super) fn apply<'m>(
     begun: Mark,
     worker: &mut WorkerState,
 ) -> Option<Ending<'m>> {
-    if message.peer.transport.is_stream() || !matches!(ending.then, Then::Nothing) {
+    // O02: neither of these can come from a forged address.
+    let is_known = message.peer.transport.is_stream() || message.has_good_cookie();
+    if is_known || !matches!(ending.then, Then::Nothing) {
         return Some(ending);
     }
     let kind = kind_of(&ending, writer);

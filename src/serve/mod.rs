@@ -8,7 +8,7 @@
 //! Invariant: every request gets one reply or a deliberate silence, and every refusal has one
 //! [`Reason`], from which its counter, its EDE (RFC 8914) and its note come.
 //!
-//! Absent: sockets (`net/`), the records of a transfer (`transfer/`), and cookies.
+//! Absent: sockets (`net/`) and the records of a transfer (`transfer/`).
 
 mod ahead;
 mod chaos;
@@ -16,6 +16,7 @@ mod counters;
 mod finish;
 mod limit;
 mod notify;
+mod options;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -31,11 +32,13 @@ pub use world::{MinimalAny, ServerFacts, World};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::dns::edns::Wanted;
 use crate::dns::message::{BadRequest, Request, read_request};
 use crate::dns::tsig::{Fault, Key, Signer, verify_request};
 use crate::dns::{NameRef, OpCode, ResponseCode, Serial};
 use crate::ident::{PeerId, Transport, ZoneId};
 use crate::policy::Peer;
+use crate::policy::cookies::{Cookie, CookieMode, Standing};
 use crate::reason::Reason;
 use crate::time::Now;
 use crate::trace::{Step, Trace};
@@ -81,35 +84,36 @@ pub fn serve(
     worker.counters.count_request(transport);
     let stranger = Peer { address: from.ip(), key: None, transport };
     // Parse.
-    let (request, known_version) = match read_request(ahead.octets) {
-        Ok(request) => (request, true),
-        Err(BadRequest::BadVers(request)) => (request, false),
+    let (request, fault) = match read_request(ahead.octets) {
+        Ok(request) => (request, None),
+        Err(BadRequest::BadVers(request)) => (request, Some(ResponseCode::BADVERS)),
+        Err(BadRequest::BadOption(request)) => (request, Some(ResponseCode::FormErr)),
         Err(_) if !limit::lets_error_pass(world, &stranger, now, from, worker) => return Outcome::Drop,
         Err(bad) => return finish::malformed(bad, transport, worker, out),
     };
     // Identify.
+    let message = Message::new(&request, ahead, stranger, from, now, world);
     let (key, signer) = match identify(&request, world, now) {
         Ok(identity) => identity.unzip(),
+        Err(_) if !limit::lets_error_pass(world, &stranger, now, from, worker) => return Outcome::Drop,
         Err(fault) => {
             trace.step(|| Step(format!("the signature is refused: {}", fault.reason())));
-            if !limit::lets_error_pass(world, &stranger, now, from, worker) {
-                return Outcome::Drop;
-            }
-            let message = Message { request: &request, ahead, peer: stranger, from, now, world };
             return finish::untrusted(&message, &fault, worker, out);
         }
     };
-    let peer = Peer { key: key.as_deref().map(Key::name), ..stranger };
-    let message = Message { request: &request, ahead, peer, from, now, world };
+    let message = Message { peer: Peer { key: key.as_deref().map(Key::name), ..stranger }, ..message };
     // Policy and answer.
     let mut writer = finish::begin(&message, signer.as_ref().map_or(0, Signer::record_octets), out);
     let begun = writer.mark();
-    let ending = match request.header.opcode() {
-        _ if !known_version => Ending::plain(ResponseCode::BADVERS),
-        OpCode::Query => query::handle(&message, &mut writer, worker, trace),
-        OpCode::Notify => notify::handle(&message, &mut writer, trace),
+    let ending = match (fault, request.header.opcode()) {
+        (Some(rcode), _) => Ending::plain(rcode),
+        (None, OpCode::Query) if message.lacks_cookie() => {
+            Ending::refused(ResponseCode::BADCOOKIE, Reason::CookieWanted)
+        }
+        (None, OpCode::Query) => query::handle(&message, &mut writer, worker, trace),
+        (None, OpCode::Notify) => notify::handle(&message, &mut writer, trace),
         // R32: UPDATE among them (RFC 8906 §3.1.4 for the unknown ones).
-        OpCode::Status | OpCode::Update | OpCode::Unknown(_) => {
+        (None, OpCode::Status | OpCode::Update | OpCode::Unknown(_)) => {
             Ending::refused(ResponseCode::NotImp, Reason::NotSupported)
         }
     };
@@ -130,6 +134,41 @@ struct Message<'a> {
     from: SocketAddr,
     now: Now,
     world: &'a World,
+    /// The options that it asks for.
+    wanted: Wanted<'a>,
+    /// What its cookie shows, if it has one and they count here.
+    cookie: Option<Cookie>,
+}
+
+impl<'a> Message<'a> {
+    fn new(
+        request: &'a Request<'a>,
+        ahead: Ahead<'a, 'a>,
+        peer: Peer<'a>,
+        from: SocketAddr,
+        now: Now,
+        world: &'a World,
+    ) -> Message<'a> {
+        let wanted = request.edns.map(|edns| edns.wanted()).unwrap_or_default();
+        let cookie = wanted.cookie.and_then(|cookie| world.cookies.judge(cookie, from.ip(), now.wall));
+        Message { request, ahead, peer, from, now, world, wanted, cookie }
+    }
+
+    /// Whether the client was heard at its address not long ago.
+    fn has_good_cookie(&self) -> bool {
+        self.cookie.is_some_and(|cookie| cookie.standing == Standing::Good)
+    }
+
+    /// Whether the client knows cookies, has to show a good one, and does not (RFC 7873 §5.2.3, §5.2.4).
+    /// A connection or a key say more than a cookie does.
+    fn lacks_cookie(&self) -> bool {
+        self.world.cookies.mode() == CookieMode::Require
+            && self.cookie.is_some()
+            && !self.has_good_cookie()
+            && !self.peer.transport.is_stream()
+            && self.peer.key.is_none()
+            && self.request.question.is_some()
+    }
 }
 
 /// How the handling of a request ended.

@@ -2,10 +2,10 @@
 
 use super::{Asked, Ending, Message, MinimalAny, Observation, WorkerState, chaos, transfer};
 use crate::answer::{AnyAnswer, Query, Signatures, answer};
-use crate::dns::edns::code;
 use crate::dns::message::{Question, Writer};
 use crate::dns::soa::Soa;
 use crate::dns::{Class, RecordType, ResponseCode};
+use crate::policy::cookies::Standing;
 use crate::policy::{Act, Verdict, verdict};
 use crate::reason::Reason;
 use crate::trace::{Step, Trace};
@@ -18,8 +18,7 @@ pub(super) fn handle<'m>(
     worker: &mut WorkerState,
     trace: &mut impl Trace,
 ) -> Ending<'m> {
-    // RFC 7873 §5.4: a query without a question asks for nothing but a cookie.
-    let Some(question) = message.request.question else { return Ending::plain(ResponseCode::NoError) };
+    let Some(question) = message.request.question else { return Ending::plain(cookie_alone(message)) };
     match question.qclass {
         Class::IN => {}
         Class::CH => return chaos::handle(message, question, writer),
@@ -96,11 +95,23 @@ pub(super) fn observe(message: &Message<'_>, slot: &Slot, asked: Asked, worker: 
 /// What the EXPIRE option says, if it was asked for: on a primary EXPIRE of the SOA, on a secondary
 /// the seconds until the zone expires (RFC 7314 §3.2, §3.3).
 pub(super) fn time_left(message: &Message<'_>, slot: &Slot, version: &Version) -> Option<u32> {
-    message.request.edns.as_ref()?.option(code::EXPIRE)?;
+    if !message.wanted.expire {
+        return None;
+    }
     let SlotState::Serving { lease, .. } = &slot.state else { return None };
     match lease.ends() {
         Some(end) => u32::try_from(end.since(message.now.tick).as_secs()).ok(),
         None => Soa::from_rdata(version.soa().rdata).map(|soa| soa.expire),
+    }
+}
+
+/// RFC 7873 §5.4: a query without a question asks for nothing but a cookie, or whether its own is good.
+fn cookie_alone(message: &Message<'_>) -> ResponseCode {
+    match message.cookie.map(|cookie| cookie.standing) {
+        Some(Standing::New | Standing::Good) => ResponseCode::NoError,
+        Some(Standing::Bad) => ResponseCode::BADCOOKIE,
+        // Without cookies it is a query that asks for nothing.
+        None => ResponseCode::FormErr,
     }
 }
 

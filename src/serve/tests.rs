@@ -16,6 +16,7 @@ use crate::trace::{Silent, Steps};
 use crate::transfer::outgoing::Requested;
 use crate::zone::{DigestKey, Lease, Slot, SlotState, Version, ZoneSet, diff, reserial};
 
+mod cookies;
 mod limits;
 mod peers;
 
@@ -92,6 +93,7 @@ fn world() -> World {
         peers: Arc::new(Peers::new(vec![primary, keyed])),
         keys: Arc::new(Keyring::from_iter([key(b"a secret of our own")])),
         facts: Arc::new(ServerFacts { nsid: Some(b"here".to_vec()), ..ServerFacts::default() }),
+        cookies: Arc::default(),
         rates: Arc::default(),
     }
 }

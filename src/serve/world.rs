@@ -7,6 +7,7 @@ use crate::answer::Served;
 use crate::dns::tsig::Keyring;
 use crate::dns::{NameRef, RecordType};
 use crate::limits::UDP_PAYLOAD_MAX;
+use crate::policy::cookies::Cookies;
 use crate::policy::rates::RateLimits;
 use crate::policy::{Act, Peers, RuleBook, verdict};
 use crate::trace::Silent;
@@ -25,6 +26,8 @@ pub struct World {
     pub keys: Arc<Keyring>,
     /// What the server says about itself.
     pub facts: Arc<ServerFacts>,
+    /// What makes and checks cookies.
+    pub cookies: Arc<Cookies>,
     /// How often somebody is answered.
     pub rates: Arc<RateLimits>,
 }

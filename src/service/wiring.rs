@@ -134,6 +134,7 @@ pub(super) fn book(config: &Config, handles: &mut Handles, kept: &Kept) -> Book 
         peers: Arc::new(peers),
         keys: Arc::new(keys),
         facts: Arc::new(facts(&config.server)),
+        cookies: kept.cookies(&config.cookies),
         rates: Arc::new(RateLimits::new(rates(config, handles), kept.rates.clone())),
     }
 }

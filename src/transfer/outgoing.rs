@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::condense::Cache;
 pub use super::form::Form;
 use super::form::{self, chain_between, is_current};
-use crate::dns::edns::{self, Opt, OptOption};
+use crate::dns::edns::{Opt, OptOption};
 use crate::dns::message::{Compression, Full, Header, Question, Section, Writer};
 use crate::dns::tsig::Signer;
 use crate::dns::{Class, Name, Record, RecordRef, RecordType, Serial};
@@ -31,14 +31,14 @@ pub enum Requested {
 }
 
 /// What the reply says in its OPT record; only for a client that sent one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplyEdns {
     /// The UDP payload that we take.
     pub udp_size: u16,
     /// The DO bit, copied from the request (RFC 3225 §3).
     pub do_bit: bool,
-    /// Seconds until the zone expires, if the client asked (RFC 7314 §3).
-    pub expire: Option<u32>,
+    /// The options, each with its code and data.
+    pub options: Vec<(u16, Vec<u8>)>,
 }
 
 /// A transfer that policy has allowed and that nothing of has been sent.
@@ -175,8 +175,16 @@ impl Outgoing {
         let mut writer = Writer::reply(out, limit, &self.start.header, is_first.then_some(question))
             .with_compression(Compression::ExactCase);
         writer.set_authoritative();
-        let opt = self.start.edns.filter(|_| is_first);
-        writer.reserve_opt(opt.map_or(0, |_| edns::OPT_OCTETS_MIN + 8));
+        let edns = self.start.edns.clone().filter(|_| is_first);
+        let options = edns.iter().flat_map(|edns| &edns.options);
+        let options: Vec<OptOption<'_>> =
+            options.map(|(code, data)| OptOption::Plain { code: *code, data }).collect();
+        let opt = edns.as_ref().map(|&ReplyEdns { udp_size, do_bit, .. }| Opt {
+            udp_size,
+            do_bit,
+            options: &options,
+        });
+        writer.reserve_opt(opt.as_ref().map_or(0, Opt::octets));
         writer.reserve(self.start.signer.as_ref().map_or(0, Signer::record_octets));
         self.fill(&mut writer, most);
         let count = writer.count(Section::Answer);
@@ -184,7 +192,7 @@ impl Outgoing {
             return None;
         }
         if let Some(opt) = opt {
-            write_opt(&mut writer, opt);
+            writer.opt(&opt).expect("room was reserved for OPT");
         }
         self.records += u64::from(count);
         Some(writer.finish())
@@ -360,11 +368,4 @@ fn write_steps(version: &Version, chain: &[Arc<Delta>], writer: &mut Writer<'_>)
         }
     }
     writer.record(Section::Answer, version.soa())
-}
-
-fn write_opt(writer: &mut Writer<'_>, reply: ReplyEdns) {
-    let seconds = reply.expire.map(u32::to_be_bytes);
-    let expire = seconds.as_ref().map(|data| OptOption::Plain { code: edns::code::EXPIRE, data });
-    let opt = Opt { udp_size: reply.udp_size, do_bit: reply.do_bit, options: expire.as_slice() };
-    writer.opt(&opt).expect("room was reserved for OPT");
 }

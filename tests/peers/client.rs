@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use crate::wire::{Message, Reply};
 use crate::yard::PATIENCE;
@@ -37,6 +38,17 @@ impl Client {
                 Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted, "{error}"),
             }
         }
+    }
+
+    /// Asks somebody who may not listen yet; `None` if there is no reply soon.
+    pub fn ask_once(&self, message: &Message) -> Option<Reply> {
+        // An ICMP error of an earlier try may come back here.
+        self.0.send(&message.0).ok()?;
+        self.0.set_read_timeout(Some(Duration::from_secs(1))).expect("a time-out");
+        let mut octets = vec![0; 65_535];
+        let received = self.0.recv(&mut octets);
+        self.0.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        received.ok().map(|length| Reply(octets[..length].to_vec()))
     }
 
     /// Sends one message and receives one.

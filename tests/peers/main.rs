@@ -9,6 +9,7 @@
 mod bellwether;
 mod circle;
 mod client;
+mod cookies;
 mod differences;
 mod disk;
 mod durable;
@@ -64,6 +65,7 @@ const TESTS_AT_ONCE: usize = 6;
 /// All tests, a list for each file.
 const ALL: &[&[Test]] = &[
     circle::TESTS,
+    cookies::TESTS,
     differences::TESTS,
     disk::TESTS,
     durable::TESTS,

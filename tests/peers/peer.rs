@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -126,13 +126,7 @@ impl Peer {
     }
 
     fn bind(&self, role: Role, other: SocketAddr) -> Command {
-        // AppArmor binds its rules to the path of the program, and those know no test directories.
-        let program = self.dir.join("named");
-        // Copied by another process: a descriptor open for writing here would be inherited by the
-        // servers that other threads start at this moment, and the copy would count as busy.
-        let copied =
-            Command::new("cp").arg(yard::find("named").expect("looked for before")).arg(&program).status();
-        assert!(copied.is_ok_and(|status| status.success()), "a copy of named");
+        let program = own_named(&self.dir);
         let (dir, file, port) = (self.dir.display(), self.zone_file(), self.address.port());
         let to = format!("{} port {} key \"{KEY_NAME}\";", other.ip(), other.port());
         let zone = match role {
@@ -227,6 +221,18 @@ impl Peer {
         command.arg(format!("--config-dir={dir}"));
         command
     }
+}
+
+/// A copy of named in a test's directory: AppArmor binds its rules to the path of the program, and those
+/// know no test directories.
+pub fn own_named(dir: &Path) -> PathBuf {
+    let program = dir.join("named");
+    // Copied by another process: a descriptor open for writing here would be inherited by the servers
+    // that other threads start at this moment, and the copy would count as busy.
+    let found = yard::find("named").expect("looked for before");
+    let copied = Command::new("cp").arg(found).arg(&program).status();
+    assert!(copied.is_ok_and(|status| status.success()), "a copy of named");
+    program
 }
 
 /// The size of the transfer that a line of NSD's log tells of.

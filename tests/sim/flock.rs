@@ -209,6 +209,7 @@ impl Plan {
             peers: Arc::new(Peers::new(peers.collect())),
             keys: Arc::new(keys.collect::<Keyring>()),
             facts: Arc::new(ServerFacts::default()),
+            cookies: Arc::default(),
             rates: Arc::default(),
         }
     }

@@ -44,6 +44,9 @@ pub enum BadRequest<'a> {
     },
     /// Answer BADVERS with our version 0 and no data (RFC 6891 §6.1.3).
     BadVers(Request<'a>),
+    /// Answer FORMERR with an OPT record, so that nobody takes us for a server without EDNS: an option
+    /// has a form that it must not have.
+    BadOption(Request<'a>),
     /// Answer NOTIMP: the opcode is neither QUERY nor NOTIFY and the rest cannot be read either.
     NotImp(Header),
 }
@@ -63,6 +66,7 @@ pub fn read_request(octets: &[u8]) -> Result<Request<'_>, BadRequest<'_>> {
     let request = question.and_then(|question| read_rest(octets, header, question));
     match request {
         Ok(request) if request.edns.is_some_and(|edns| edns.version > 0) => Err(BadRequest::BadVers(request)),
+        Ok(request) if has_bad_option(&request) => Err(BadRequest::BadOption(request)),
         Ok(request) => Ok(request),
         Err(_) if !known => Err(BadRequest::NotImp(header)),
         Err(_) => {
@@ -94,7 +98,14 @@ fn read_rest<'a>(
         Ok(())
     })?;
     let request = Request { header, question, edns, tsig, soa, octets };
-    check_options(&request)?;
+    match (header.opcode(), question) {
+        // RFC 7873 §5.4: only a cookie stands in for a question.
+        (OpCode::Query, None) if edns.and_then(|edns| edns.option(code::COOKIE)).is_none() => {
+            return Err(MessageError::Questions);
+        }
+        (OpCode::Notify, None) => return Err(MessageError::Questions),
+        _ => {}
+    }
     Ok(request)
 }
 
@@ -120,22 +131,15 @@ fn is_name(octets: &[u8], at: usize, expected: NameRef<'_>) -> Result<bool, Mess
     name::expand(octets, at, &mut buffer).map(|(name, _)| name == expected)
 }
 
-/// Options whose form a request can get wrong, and the question that only a cookie can replace.
-fn check_options(request: &Request<'_>) -> Result<(), MessageError> {
-    let mut has_cookie = false;
-    for (option, data) in request.edns.iter().flat_map(|edns| edns.options()) {
-        match (option, data.len()) {
-            // RFC 7873 §5.2.2: 8 octets of the client, then none or 8 to 32 of the server.
-            (code::COOKIE, 8 | 16..=40) => has_cookie = true,
-            (code::COOKIE, _) => return Err(MessageError::Opt),
-            // RFC 9660 §3.2: a query's option is empty.
-            (code::ZONEVERSION, 1..) => return Err(MessageError::Opt),
-            _ => {}
-        }
-    }
-    match (request.header.opcode(), request.question) {
-        (OpCode::Query, None) if !has_cookie => Err(MessageError::Questions),
-        (OpCode::Notify, None) => Err(MessageError::Questions),
-        _ => Ok(()),
-    }
+/// Whether an option has a form that no request may give it.
+fn has_bad_option(request: &Request<'_>) -> bool {
+    let mut is_first_cookie = true;
+    request.edns.iter().flat_map(|edns| edns.options()).any(|(option, data)| match (option, data.len()) {
+        // RFC 7873 §5.2: of several cookies the first counts. §5.2.2: 8 octets of the client, then none
+        // or 8 to 32 of the server.
+        (code::COOKIE, length) => std::mem::take(&mut is_first_cookie) && !matches!(length, 8 | 16..=40),
+        // RFC 9660 §3.2: a query's option is empty.
+        (code::ZONEVERSION, 1..) => true,
+        _ => false,
+    })
 }

@@ -120,7 +120,12 @@ pub(super) fn start_of(request: &[u8], version: &Arc<Version>) -> TransferStart 
         edns: parsed.edns.map(|edns| ReplyEdns {
             udp_size: 1232,
             do_bit: edns.do_bit,
-            expire: edns.option(crate::dns::edns::code::EXPIRE).map(|_| 4321),
+            options: edns
+                .wanted()
+                .expire
+                .then(|| (crate::dns::edns::code::EXPIRE, 4321u32.to_be_bytes().to_vec()))
+                .into_iter()
+                .collect(),
         }),
         peer: None,
     }

@@ -57,6 +57,7 @@ fn start(disk: &SimDisk, zones: Vec<ZoneSetup>) -> (Engine, Book) {
         peers: Arc::new(Peers::default()),
         keys: Arc::new(Keyring::default()),
         facts: Arc::new(ServerFacts::default()),
+        cookies: Arc::default(),
         rates: Arc::default(),
     };
     let engine = Engine::start(EngineConfig {

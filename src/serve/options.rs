@@ -1,0 +1,85 @@
+//! The EDNS options of a reply: what was asked for, what is told unasked, and in which order they give
+//! way if room is short.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+use super::{Ending, Message};
+use crate::dns::edns::{COOKIE_OCTETS, OPT_OCTETS_MIN, OPTION_OCTETS, Opt, OptOption, code};
+use crate::dns::message::Writer;
+use crate::reason::Reason;
+
+/// Octets of the OPT record that are kept free while the answer is written, so that no answer pushes an
+/// option out that was asked for. What is told unasked has no such room: it is never a reason to cut an
+/// answer (R25).
+pub(super) fn reserved(message: &Message<'_>) -> usize {
+    let nsid = message.world.facts.nsid.as_ref().filter(|_| message.wanted.nsid);
+    OPT_OCTETS_MIN
+        + message.cookie.map_or(0, |_| OPTION_OCTETS + COOKIE_OCTETS)
+        + nsid.map_or(0, |nsid| OPTION_OCTETS + nsid.len())
+        + if message.wanted.expire { OPTION_OCTETS + size_of::<u32>() } else { 0 }
+}
+
+/// Writes the OPT record, if the request has one (RFC 6891 §7).
+pub(super) fn write(message: &Message<'_>, ending: &Ending<'_>, writer: &mut Writer<'_>) {
+    let Some(edns) = &message.request.edns else { return };
+    let numbers = Numbers::of(ending);
+    let text = told(message, ending);
+    // The dearest first: what does not fit is left out from the end.
+    let mut options = asked_for(message, &numbers);
+    if let (Some(info_code), Some(text)) = (ending.reason.and_then(Reason::ede), &text) {
+        options.push(OptOption::Ede { info_code, text });
+    }
+    // A33: DO is copied; A31: the other flags are zero.
+    let opt = Opt { udp_size: message.world.facts.udp_payload_max, do_bit: edns.do_bit, options: &options };
+    // The room was reserved, so the bare record always fits.
+    let _ = writer.opt(&opt);
+}
+
+/// The options of the first message of a transfer (RFC 5936 §2.2.5).
+pub(super) fn of_transfer(message: &Message<'_>, ending: &Ending<'_>) -> Vec<(u16, Vec<u8>)> {
+    let numbers = Numbers::of(ending);
+    let owned = |option| match option {
+        OptOption::Plain { code, data } => Some((code, data.to_vec())),
+        OptOption::Ede { .. } => None,
+    };
+    asked_for(message, &numbers).into_iter().filter_map(owned).collect()
+}
+
+/// Options whose data is made for this reply.
+struct Numbers {
+    expire: Option<[u8; 4]>,
+}
+
+impl Numbers {
+    fn of(ending: &Ending<'_>) -> Numbers {
+        Numbers { expire: ending.expire.map(u32::to_be_bytes) }
+    }
+}
+
+/// What the request asked for and gets.
+fn asked_for<'m>(message: &'m Message<'_>, numbers: &'m Numbers) -> SmallVec<[OptOption<'m>; 8]> {
+    let mut options = SmallVec::new();
+    let mut push = |code, data| options.push(OptOption::Plain { code, data });
+    if let Some(cookie) = &message.cookie {
+        push(code::COOKIE, &cookie.reply[..]);
+    }
+    if let Some(nsid) = message.world.facts.nsid.as_ref().filter(|_| message.wanted.nsid) {
+        push(code::NSID, nsid);
+    }
+    if let Some(data) = &numbers.expire {
+        push(code::EXPIRE, data);
+    }
+    options
+}
+
+/// What the client is told about a refusal: strangers a fixed phrase, peers that signed also which
+/// rule came nearest (R25).
+fn told(message: &Message<'_>, ending: &Ending<'_>) -> Option<Cow<'static, str>> {
+    let phrase = ending.reason?.told();
+    Some(match &ending.detail {
+        Some(detail) if message.peer.key.is_some() => format!("{phrase}: {detail}").into(),
+        _ => phrase.into(),
+    })
+}
