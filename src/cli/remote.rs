@@ -144,7 +144,8 @@ fn print_status(zone: &Value) {
     );
     if zone["problem"].is_object() {
         let indented = text(&zone["problem"]["text"]).replace('\n', "\n    ");
-        anstream::println!("    {}: {indented}", text(&zone["problem"]["code"]));
+        let from = zone["problem"]["peer"].as_str().map(|peer| format!("{peer}: ")).unwrap_or_default();
+        anstream::println!("    {}: {from}{indented}", text(&zone["problem"]["code"]));
     }
     if zone["durable"] == Value::Bool(false) {
         anstream::println!("    not on disk: this version may be lost in a crash");

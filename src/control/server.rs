@@ -17,7 +17,7 @@ use super::protocol::{Reply, Request, ZoneAction};
 use crate::dns::{Name, Serial};
 use crate::engine::Engine;
 use crate::engine::shard::Command;
-use crate::engine::status::ZoneStatus;
+use crate::engine::status::{Problem, ZoneStatus};
 use crate::ident::ZoneId;
 use crate::zone::text;
 
@@ -225,8 +225,10 @@ impl Desk {
             None => format!("it is {}", status.as_ref().map_or("unknown", |status| status.state)),
         };
         match status.as_ref().and_then(|status| status.problem.as_ref()) {
-            Some(problem) => {
-                format!("{apex} did not reach serial {serial}; {now}; {}: {}", problem.code, problem.text)
+            Some(Problem { code, text, peer }) => {
+                let from = peer.map(|peer| format!("{}: ", self.operations.peer_name(peer)));
+                let from = from.unwrap_or_default();
+                format!("{apex} did not reach serial {serial}; {now}; {code}: {from}{text}")
             }
             None => format!("{apex} did not reach serial {serial}; {now}"),
         }
@@ -242,6 +244,9 @@ impl Desk {
         };
         if let Some(secondaries) = value["secondaries"].as_array_mut() {
             secondaries.iter_mut().for_each(|secondary| name(&mut secondary["peer"]));
+        }
+        if value["problem"].is_object() {
+            name(&mut value["problem"]["peer"]);
         }
         if value["last_transfer"].is_object() {
             name(&mut value["last_transfer"]["peer"]);

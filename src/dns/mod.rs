@@ -9,6 +9,7 @@ pub mod edns;
 pub mod message;
 pub mod name;
 pub mod nsec3;
+pub mod rcode;
 pub mod rdata;
 pub mod record;
 pub mod rtype;

@@ -41,6 +41,16 @@ pub enum Origin {
     Rollback,
 }
 
+impl Origin {
+    /// The primary that sent it, if one did.
+    pub fn peer(&self) -> Option<PeerId> {
+        match self {
+            Origin::Transfer { peer, .. } => Some(*peer),
+            Origin::File { .. } | Origin::Rollback => None,
+        }
+    }
+}
+
 /// A version that somebody wants to publish.
 #[derive(Clone, Debug)]
 pub struct Proposed {

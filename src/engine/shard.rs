@@ -220,8 +220,8 @@ pub enum Action {
     Status(ZoneId, Arc<ZoneStatus>),
     /// A command is done.
     Done(Token, Result<String, String>),
-    /// Something for the log.
-    Note(ZoneId, Reason, String),
+    /// Something for the log, and which peer it is about, if it is about one.
+    Note(ZoneId, Reason, Option<PeerId>, String),
     /// The zone is gone: forget its status.
     Forgotten(ZoneId),
 }

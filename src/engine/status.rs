@@ -51,12 +51,15 @@ pub struct Problem {
     pub code: &'static str,
     /// A sentence; of a zone file, the whole message with its caret.
     pub text: String,
+    /// The primary that it came from, if it came from one: its handle; names are added where the status
+    /// is shown.
+    pub peer: Option<u32>,
 }
 
 impl Problem {
     /// A problem with its sentence.
     pub fn new(reason: Reason, text: impl Into<String>) -> Problem {
-        Problem { code: reason.code(), text: text.into() }
+        Problem { code: reason.code(), text: text.into(), peer: None }
     }
 }
 

@@ -186,7 +186,7 @@ impl Bench {
             Action::Ask(job) => self.asked.push(job),
             Action::Status(_, status) => self.status = Some(status),
             Action::Done(_, result) => self.done.push(result),
-            Action::Note(_, reason, _) => self.notes.push(reason),
+            Action::Note(_, reason, ..) => self.notes.push(reason),
             Action::Watch(..) | Action::Cancel(..) | Action::Forgotten(_) => {}
         }
     }

@@ -30,7 +30,7 @@ use super::watch::Stamp;
 use crate::dns::tsig::Keyring;
 use crate::dns::{Name, NameRef, Serial};
 use crate::env::Clock;
-use crate::ident::{Attempt, ZoneId};
+use crate::ident::{Attempt, PeerId, ZoneId};
 use crate::policy::cookies::Cookies;
 use crate::policy::rates::RateLimits;
 use crate::policy::{Peers, RuleBook};
@@ -51,8 +51,8 @@ pub trait Outside: Send + Sync {
     fn watch(&self, zone: ZoneId, files: Vec<PathBuf>);
 }
 
-/// Takes what the log should say of a zone.
-pub type Log = Arc<dyn Fn(ZoneId, Reason, &str) + Send + Sync>;
+/// Takes what the log should say of a zone, and of which peer of it.
+pub type Log = Arc<dyn Fn(ZoneId, Reason, Option<PeerId>, &str) + Send + Sync>;
 
 /// What [`Engine::start`] needs.
 pub struct EngineConfig {

@@ -113,7 +113,7 @@ impl Zone {
             zone.meta = recovered.meta;
             if let Some((reason, text)) = recovered.problem {
                 zone.damage = Some(Problem::new(reason, text.clone()));
-                out.push(Action::Note(zone.setup.id, reason, text));
+                out.push(Action::Note(zone.setup.id, reason, None, text));
             }
         }
         zone.recall_flock(now);
@@ -298,8 +298,13 @@ impl Zone {
     }
 
     fn fault(&mut self, reason: Reason, text: &str, out: &mut Vec<Action>) {
-        self.problem = Some(Problem::new(reason, text));
-        out.push(Action::Note(self.setup.id, reason, text.into()));
+        self.fault_of(None, reason, text, out);
+    }
+
+    /// A fault that came of what this primary sent, or did not.
+    fn fault_of(&mut self, peer: Option<PeerId>, reason: Reason, text: &str, out: &mut Vec<Action>) {
+        self.problem = Some(Problem { peer: peer.map(|peer| peer.0), ..Problem::new(reason, text) });
+        out.push(Action::Note(self.setup.id, reason, peer, text.into()));
     }
 
     /// Writes the meta; while a write is under way it waits for that one's receipt.

@@ -147,7 +147,7 @@ impl Follow {
             Event::Answered(attempt, result) => self.answered(now, attempt, result, out),
             Event::Fetched(attempt, result) => self.fetched(now, attempt, result, out),
             Event::Settled { serial, timers, expire } => self.settled(now, serial, timers, expire, out),
-            Event::Rejected(failure) => self.rejected(now, failure, out),
+            Event::Rejected => self.rejected(now, out),
             Event::Unstored { serial, expire } => self.unstored(now, serial, expire, out),
             Event::Refresh => self.want(now, None),
             Event::Retransfer => {
@@ -326,7 +326,7 @@ impl Follow {
             Some(_) => Reason::SerialLower,
         };
         let detail = format!("the primary has serial {}, we have {}", seen.serial, held.serial);
-        out.push(Action::Note(reason, detail.clone()));
+        out.push(Action::Note(reason, Some(peer), detail.clone()));
         self.primary(peer).failure = Some(Failure { reason, class: FailureClass::Garbage, detail });
         self.shown_lower(now, peer, seen.serial);
         self.climb(now, out);
@@ -401,12 +401,12 @@ impl Follow {
     }
 
     fn note_failure(&mut self, now: Tick, peer: PeerId, failure: Failure, out: &mut Vec<Action>) {
-        out.push(Action::Note(failure.reason, failure.detail.clone()));
+        out.push(Action::Note(failure.reason, Some(peer), failure.detail.clone()));
         let reason = failure.reason;
         if self.primary(peer).failed(now, failure) {
             self.revision += 1;
             let text = "three times differences did not fit: only AXFR from this primary for 24 h";
-            out.push(Action::Note(reason, text.into()));
+            out.push(Action::Note(reason, Some(peer), text.into()));
         }
     }
 

@@ -149,13 +149,14 @@ impl Outside for Outward {
 
 /// Log lines of the engine, with names for handles.
 pub(super) fn log(names: Names) -> Log {
-    Arc::new(move |zone: ZoneId, reason: Reason, text: &str| {
+    Arc::new(move |zone: ZoneId, reason: Reason, peer: Option<PeerId>, text: &str| {
         let (zone, code) = (names.zone(zone), reason.code());
+        let primary = peer.map(|peer| names.peer_at(peer));
         // An error is what somebody must mend here; what the ladder copes with is a warning.
         if code.starts_with("BW-T") || reason == Reason::FileWarning {
-            tracing::warn!(zone, code, "{text}");
+            tracing::warn!(zone, code, primary, "{text}");
         } else {
-            tracing::error!(zone, code, "{text}");
+            tracing::error!(zone, code, primary, "{text}");
         }
     })
 }

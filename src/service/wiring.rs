@@ -42,6 +42,15 @@ impl Names {
     }
 }
 
+impl Names {
+    /// The configured name of a peer, and where it is.
+    pub(super) fn peer_at(&self, id: PeerId) -> String {
+        let names = self.0.read().expect("no thread panics with the names");
+        let known = names.peers.get(&id);
+        known.map_or_else(|| String::from("?"), |(name, address)| format!("{name} ({address})"))
+    }
+}
+
 /// The handles given out so far.
 #[derive(Default)]
 pub(super) struct Handles {

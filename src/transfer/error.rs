@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::dns::message::MessageError;
+use crate::dns::rcode::Mnemonic;
 use crate::dns::tsig::ReplyFault;
 use crate::dns::{Class, Name, RecordType, ResponseCode, Serial};
 use crate::reason::Reason;
@@ -243,10 +244,10 @@ impl fmt::Display for TransferError {
             TransferError::WrongQuestion => f.write_str("the question is not that of the request"),
             TransferError::Garbled(error) => write!(f, "the message cannot be parsed: {error}"),
             TransferError::Truncated => f.write_str("the message is marked as truncated on a stream"),
-            TransferError::Rcode(rcode) => write!(f, "the peer answered {rcode}"),
+            TransferError::Rcode(rcode) => write!(f, "the peer answered {}", Mnemonic(*rcode)),
             TransferError::NotAuthoritative => f.write_str("the peer is not authoritative for the zone"),
             TransferError::Key(fault, ResponseCode::NoError) => fault.fmt(f),
-            TransferError::Key(fault, rcode) => write!(f, "{fault} (rcode {rcode})"),
+            TransferError::Key(fault, rcode) => write!(f, "{fault} (rcode {})", Mnemonic(*rcode)),
             TransferError::NoSoa => f.write_str("the answer has no SOA of the zone where one must stand"),
             TransferError::EmptyMessage => f.write_str("a message of the transfer has no records"),
             TransferError::WrongClass(class) => write!(f, "a record has class {class}"),

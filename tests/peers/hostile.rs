@@ -14,6 +14,7 @@ pub const TESTS: &[Test] = &[
     ("d11_a_transfer_cut_in_the_middle_leaves_the_old_zone", &[], a_transfer_cut_in_the_middle),
     ("d16_an_endless_transfer_is_cut", &[], an_endless_transfer),
     ("r23_forged_answers_to_polls_move_nothing", &[], forged_answers_to_polls),
+    ("r23_a_warning_names_the_primary_and_its_rcode", &[], a_warning_names_the_primary),
     ("d12_r23_what_is_no_transfer_of_the_zone_is_refused", &[], what_is_no_transfer),
 ];
 
@@ -143,7 +144,11 @@ const FORGERIES: &[(&str, Forgery, &str)] = &[
         "question",
     ),
     ("TC", |request, whole| send(request.reply_with(AA | TC).answers(&whole)), "truncated"),
-    ("SERVFAIL", |request, whole| send(request.reply_with(AA | 2).answers(&whole)), "Server Failure"),
+    (
+        "SERVFAIL",
+        |request, whole| send(request.reply_with(AA | 2).answers(&whole)),
+        "the peer answered SERVFAIL",
+    ),
     (
         "another zone",
         |request, mut whole| {
@@ -241,7 +246,7 @@ const FORGERIES: &[(&str, Forgery, &str)] = &[
             let second = request.reply_with(AA | 5).answers(tail);
             vec![Step::Send(request.reply().answers(head).0), Step::Send(second.0)]
         },
-        "Refused",
+        "the peer answered REFUSED",
     ),
     (
         "another question in the second message",
@@ -347,4 +352,23 @@ fn forged_answers_to_polls(yard: &Yard) {
     let honest = Zone::new(ZONE, 2, []);
     fake.follow(move |request| honest.answer(request));
     secondary.wait(2);
+}
+
+fn a_warning_names_the_primary(yard: &Yard) {
+    let rcode = |rcode: u16| Fake::new(move |request| send(request.reply_with(AA | rcode)));
+    for (fake, name) in [(rcode(2), "SERVFAIL"), (rcode(5), "REFUSED"), (rcode(9), "NOTAUTH")] {
+        let secondary = Bellwether::new(yard, name);
+        secondary.follow(&[fake.address], "");
+        secondary.start();
+        let told = secondary.problem();
+        assert_eq!(told, format!("the peer answered {name}"));
+        assert_eq!(secondary.status()["problem"]["peer"], "p0");
+        let status = yard::said(&secondary.command(&["status"], &[]));
+        assert!(status.contains(&format!(": p0: the peer answered {name}")), "{status}");
+        let primary = format!("primary=\"p0 ({})\"", fake.address);
+        let log = secondary.log();
+        let line = log.lines().find(|line| line.contains("WARN") && line.contains(&told));
+        let line = line.unwrap_or_else(|| panic!("no warning: {log}"));
+        assert!(line.contains(&primary) && line.contains(ZONE), "{line}");
+    }
 }

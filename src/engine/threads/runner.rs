@@ -64,6 +64,7 @@ fn handle(shard: &mut Shard, engine: &Engine, event: Event, actions: &mut Vec<Ac
         (engine.0.log)(
             zone,
             crate::reason::Reason::Faulted,
+            None,
             "a bug in the server; the last version is served",
         );
     }
@@ -111,7 +112,7 @@ fn act(engine: &Engine, actions: &mut Vec<Action>, parked: &mut Vec<Action>) {
                     let _ = reply.try_send(result);
                 }
             }
-            Action::Note(zone, reason, text) => (engine.0.log)(zone, reason, &text),
+            Action::Note(zone, reason, peer, text) => (engine.0.log)(zone, reason, peer, &text),
             Action::Forgotten(zone) => engine.0.publisher.tell(zone, None),
         }
     }

@@ -62,6 +62,7 @@ impl Engine {
             (self.0.log)(
                 ZoneId::NOBODY,
                 Reason::StoreDamaged,
+                None,
                 &format!("{apex} begins without its stored state: {error}"),
             );
             None

@@ -177,7 +177,7 @@ impl Zone {
             }
         }
         for warning in read.warnings {
-            out.push(Action::Note(self.setup.id, Reason::FileWarning, warning));
+            out.push(Action::Note(self.setup.id, Reason::FileWarning, None, warning));
         }
         match read.intake {
             Intake::Unchanged => {

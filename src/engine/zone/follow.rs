@@ -134,7 +134,8 @@ impl Zone {
             follow::Action::GiveUp(attempt) => out.push(Action::Cancel(self.setup.id, attempt)),
             follow::Action::Expire => {
                 self.problem = Some(Problem::new(Reason::Expired, "no primary confirmed the zone in time"));
-                out.push(Action::Note(self.setup.id, Reason::Expired, String::from("the zone expired")));
+                let text = String::from("the zone expired");
+                out.push(Action::Note(self.setup.id, Reason::Expired, None, text));
                 self.show(Shown::Expired, out);
             }
             follow::Action::Deadline(until) => {
@@ -149,7 +150,7 @@ impl Zone {
                     self.sound();
                 }
             }
-            follow::Action::Note(reason, text) => self.fault(reason, &text, out),
+            follow::Action::Note(reason, peer, text) => self.fault_of(peer, reason, &text, out),
         }
     }
 
@@ -261,9 +262,8 @@ impl Zone {
     }
 
     /// A transferred version could not be taken.
-    pub(super) fn transfer_rejected(&mut self, now: Now, reason: Reason, text: &str, out: &mut Vec<Action>) {
-        let failure = Failure { reason, class: FailureClass::Garbage, detail: text.into() };
-        self.drive(now, Event::Rejected(failure), out);
+    pub(super) fn transfer_rejected(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.drive(now, Event::Rejected, out);
     }
 }
 

@@ -109,14 +109,14 @@ impl Zone {
         if !asking.heard {
             let text = "no secondary says which serial it has: if this server lost its state, \
                         raise the SOA serial in the file above theirs";
-            out.push(Action::Note(self.setup.id, Reason::FlockSilent, text.into()));
+            out.push(Action::Note(self.setup.id, Reason::FlockSilent, None, text.into()));
         }
         let known = self.meta.serial_floor;
         if let Some(newest) =
             asking.newest.filter(|newest| known.is_none_or(|known| newest.is_newer_than(known)))
         {
             let text = format!("a secondary has serial {newest}, which this server does not remember");
-            out.push(Action::Note(self.setup.id, Reason::FlockAhead, text));
+            out.push(Action::Note(self.setup.id, Reason::FlockAhead, None, text));
             self.meta.serial_floor = Some(newest);
             self.save(now, out);
             return self.read_file(out);

@@ -26,7 +26,7 @@ impl Zone {
             Ok(checked) => {
                 self.held = None;
                 if let Some(loss) = checked.loss {
-                    out.push(Action::Note(self.setup.id, Reason::GuardHeld, loss.to_string()));
+                    out.push(Action::Note(self.setup.id, Reason::GuardHeld, origin.peer(), loss.to_string()));
                 }
                 self.journal(now, checked, out);
             }
@@ -68,7 +68,8 @@ impl Zone {
                     }
                     Origin::Transfer { .. } => {
                         let text = "the zone moved on";
-                        self.transfer_rejected(now, Reason::IxfrInconsistent, text, out);
+                        self.fault_of(origin.peer(), Reason::IxfrInconsistent, text, out);
+                        self.transfer_rejected(now, out);
                         self.answer_waiting(Err(text.into()), out);
                     }
                 };
@@ -95,10 +96,10 @@ impl Zone {
                 (reason, text)
             }
         };
-        self.fault(reason, &text, out);
+        self.fault_of(origin.peer(), reason, &text, out);
         self.unserved(out);
         if !matches!(reason, Reason::GuardHeld) {
-            self.transfer_rejected(now, reason, &text, out);
+            self.transfer_rejected(now, out);
         }
         self.answer_waiting(Err(text), out);
     }

@@ -63,6 +63,7 @@ impl Zone {
             (Some(damage), Some(problem)) => Some(Problem {
                 code: damage.code,
                 text: format!("{}\n{}: {}", damage.text, problem.code, problem.text),
+                peer: problem.peer,
             }),
             (damage, problem) => damage.as_ref().or(problem.as_ref()).cloned(),
         }

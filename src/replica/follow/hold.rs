@@ -1,6 +1,6 @@
 //! What we hold, and until when: only these functions move the EXPIRE deadline (R18, R19).
 
-use super::{Action, Failure, Follow, Held, SoaTimers, State};
+use super::{Action, Follow, Held, SoaTimers, State};
 use crate::dns::Serial;
 use crate::time::Tick;
 
@@ -28,12 +28,10 @@ impl Follow {
     }
 
     /// A transferred version could not be taken.
-    pub(super) fn rejected(&mut self, now: Tick, failure: Failure, out: &mut Vec<Action>) {
-        if self.state != State::Settling {
-            return;
+    pub(super) fn rejected(&mut self, now: Tick, out: &mut Vec<Action>) {
+        if self.state == State::Settling {
+            self.climb(now, out);
         }
-        out.push(Action::Note(failure.reason, failure.detail));
-        self.climb(now, out);
     }
 
     /// The disk refuses a transferred version. The primary is there and has nothing against what we

@@ -102,7 +102,7 @@ pub enum Event {
         expire: Option<u32>,
     },
     /// The version that the last `Fetch` brought could not be taken.
-    Rejected(Failure),
+    Rejected,
     /// The version that the last `Fetch` brought is good, and the disk here refuses it (R03): it is
     /// the primary's word all the same.
     Unstored {
@@ -141,8 +141,8 @@ pub enum Action {
     Expire,
     /// The EXPIRE deadline moved: store it, and let the served version live so long.
     Deadline(Tick),
-    /// Something that the operator should read.
-    Note(Reason, String),
+    /// Something that the operator should read, and which primary it is about, if it is about one.
+    Note(Reason, Option<PeerId>, String),
 }
 
 /// The version that we hold.

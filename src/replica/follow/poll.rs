@@ -91,7 +91,7 @@ impl Follow {
         let mut answers = mem::take(&mut self.round.answers);
         // Among equals the order of the configuration decides.
         answers.sort_by_key(|(peer, _)| self.primaries.iter().position(|primary| primary.peer == *peer));
-        answers.retain(|(_, serial)| self.may_follow(*serial, out));
+        answers.retain(|(peer, serial)| self.may_follow(*peer, *serial, out));
         if let Some(&(_, newest)) = newest(&answers).and_then(|at| answers.get(at)) {
             self.note_step_back(newest, out);
         }
@@ -104,13 +104,13 @@ impl Follow {
     }
 
     /// Whether the operator lets the zone go to this serial when it is expired.
-    fn may_follow(&self, serial: Serial, out: &mut Vec<Action>) -> bool {
+    fn may_follow(&self, peer: PeerId, serial: Serial, out: &mut Vec<Action>) -> bool {
         let Some(held) = self.held else { return true };
         let forward = serial == held.serial || serial.is_newer_than(held.serial);
         match self.setup.lower_serial {
             LowerSerial::Never if !forward && !self.force => {
                 let text = format!("the primary has serial {serial}, we have {}", held.serial);
-                out.push(Action::Note(Reason::SerialLower, text));
+                out.push(Action::Note(Reason::SerialLower, Some(peer), text));
                 false
             }
             LowerSerial::Never | LowerSerial::Alert | LowerSerial::AcceptAfter(_) => true,
@@ -124,7 +124,7 @@ impl Follow {
                 "the zone expired and no primary has more than serial {newest}: it is taken, though {} was published",
                 held.serial
             );
-            out.push(Action::Note(Reason::SerialBack, text));
+            out.push(Action::Note(Reason::SerialBack, None, text));
         }
     }
 }

@@ -24,7 +24,7 @@ impl Follow {
             && let Some(run) = self.lower.filter(|run| self.is_long_enough(now, *run))
         {
             let text = format!("serial {} was shown for long enough: it is taken", run.serial);
-            out.push(Action::Note(Reason::SerialBack, text));
+            out.push(Action::Note(Reason::SerialBack, Some(peer), text));
             self.round.any_serial = true;
             self.round.rungs = VecDeque::from([Rung::Fetch(peer, FetchKind::Axfr)]);
             return self.climb(now, out);

@@ -69,7 +69,7 @@ fn start(disk: &SimDisk, zones: Vec<ZoneSetup>) -> (Engine, Book) {
         clock: Arc::new(OsClock),
         store,
         recovered,
-        log: Arc::new(|_, _, _| ()),
+        log: Arc::new(|_, _, _, _| ()),
     });
     (engine, book)
 }

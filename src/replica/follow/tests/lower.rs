@@ -49,7 +49,7 @@ fn r20_an_expired_zone_asks_all_at_once_and_takes_the_newest_though_it_is_lower(
     stage.shows(polls[0].0, 7);
     assert!(stage.out.is_empty(), "the first answer is not taken: {:?}", stage.out);
     stage.shows(polls[1].0, 8);
-    assert!(stage.out.iter().any(|action| matches!(action, Action::Note(Reason::SerialBack, _))));
+    assert!(stage.out.iter().any(|action| matches!(action, Action::Note(Reason::SerialBack, ..))));
     assert_eq!(stage.fetches_whatever_comes(), Some(TWO));
     stage.tell(Event::Settled { serial: Serial(8), timers: TIMERS, expire: None });
     assert!(!stage.follow.is_expired());
