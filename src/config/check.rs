@@ -1,4 +1,4 @@
-//! From the shape to the meaning: server, control, timers, keys and peers.
+//! From the shape to the meaning: server, control, timers and keys. Peers are in `peers`, zones in `zone`.
 //!
 //! A problem in one table does not hide those of the next: all are collected, and only then the
 //! config is refused.
@@ -13,12 +13,10 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::problem::Problem;
-use super::raw::{
-    RawConfig, RawControl, RawDurability, RawKey, RawMinimalAny, RawPeer, RawServer, RawTimers,
-};
+use super::raw::{RawConfig, RawControl, RawDurability, RawKey, RawMinimalAny, RawServer, RawTimers};
 use super::units::Seconds;
 use super::{
-    ALGORITHMS, Config, ConfigError, Control, Durability, Key, MinimalAny, Peer, PeerIndex, Rule,
+    ALGORITHMS, Config, ConfigError, Control, Durability, Key, MinimalAny, PeerIndex, Rule,
     SOCKET_PATH_OCTETS_MAX, Server, Who, Zone, zone,
 };
 use crate::dns::Name;
@@ -276,30 +274,6 @@ impl Checker<'_> {
         }
     }
 
-    fn peers(&mut self, raw: &BTreeMap<Spanned<String>, RawPeer>) -> Vec<Peer> {
-        let mut peers = Vec::new();
-        for (written, raw) in raw {
-            let address = self.address(&raw.address);
-            let key = raw.key.as_ref().and_then(|key| self.key(key));
-            if raw.require_address && raw.key.is_none() {
-                let title = "`require_address` needs a `key`";
-                let problem = Problem::new(Reason::ConfigConflict, written.span(), title);
-                self.problem(problem.hint("a peer without a key is always known by its address"));
-            }
-            let index = PeerIndex(peers.len());
-            self.peer_names.insert(written.get_ref().clone(), index);
-            self.authenticated.extend(raw.key.as_ref().map(|_| index));
-            let unspecified = SocketAddr::from(([0, 0, 0, 0], DNS_PORT));
-            peers.push(Peer {
-                name: written.get_ref().clone(),
-                address: address.unwrap_or(unspecified),
-                key,
-                require_address: raw.require_address,
-            });
-        }
-        peers
-    }
-
     /// The key that `written` names, if it is defined.
     pub fn key(&mut self, written: &Spanned<String>) -> Option<Name> {
         self.key_named(written.get_ref(), written.span())
@@ -368,7 +342,8 @@ impl Checker<'_> {
         }
     }
 
-    fn address(&mut self, written: &Spanned<String>) -> Option<SocketAddr> {
+    /// An address, with the port of DNS if it has none.
+    pub fn address(&mut self, written: &Spanned<String>) -> Option<SocketAddr> {
         let text = written.get_ref();
         let bare = text.trim_start_matches('[').trim_end_matches(']');
         let parsed = text.parse::<SocketAddr>().ok();

@@ -11,6 +11,7 @@
 mod check;
 mod clients;
 mod formula;
+mod peers;
 mod problem;
 mod raw;
 mod units;

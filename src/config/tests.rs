@@ -154,6 +154,18 @@ fn mistakes_are_named_where_they_are() {
             Reason::ConfigUnknownName,
             "did you mean `ns3`?",
         ),
+        (
+            "[peers.ns3]\naddress = \"[2001:db8::3]:5353\"",
+            "[peers.ns3]\naddress = \"192.0.2.2:53\"\nkey = \"FLOCK.example\"",
+            Reason::ConfigDuplicate,
+            "the peers \"ns2\" and \"ns3\" have the same address and the same key",
+        ),
+        (
+            "[peers.ns3]\naddress = \"[2001:db8::3]:5353\"",
+            "[peers.ns1]\naddress = \"::ffff:192.0.2.2\"\nkey = \"flock.example\"",
+            Reason::ConfigDuplicate,
+            "nobody can tell it from \"ns2\" at ",
+        ),
         ("primaries = [\"ns3\", \"ns2\"]", "", Reason::ConfigMissingKey, "needs `primaries`"),
         (
             "key:flock.example",
@@ -196,6 +208,27 @@ fn mistakes_are_named_where_they_are() {
         assert!(error.problems().iter().any(|problem| problem.reason == reason), "{to}:\n{shown}");
         assert!(shown.contains("config.toml:"), "{shown}");
     }
+}
+
+#[test]
+fn r24_peers_are_told_apart_by_key_or_address_and_two_ports_are_warned_of() {
+    let directory = directory();
+    let ns3 = "address = \"[2001:db8::3]:5353\"";
+    for (with, warnings) in [
+        ("address = \"192.0.2.2\"", 1),
+        ("address = \"192.0.2.3\"\nkey = \"flock.example\"", 1),
+        ("address = \"192.0.2.2:5353\"\nkey = \"flock.example\"", 2),
+    ] {
+        let config =
+            load(directory.path(), &SAMPLE.replace(ns3, with)).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(config.warnings.len(), warnings, "{with}: {:?}", config.warnings);
+    }
+    let text = SAMPLE.replace(ns3, "address = \"192.0.2.2:5353\"\nkey = \"flock.example\"");
+    let said = load(directory.path(), &text).expect("a config").warnings.swap_remove(0);
+    assert!(
+        said.contains("\"ns2\"") && said.contains("\"ns3\"") && said.contains("config.toml:22"),
+        "{said}"
+    );
 }
 
 #[test]

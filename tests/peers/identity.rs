@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("r24_a_peer_without_a_key_is_its_address", &["dig"], known_by_its_address),
     ("r24_a_bad_signature_never_counts_as_none", &["dig"], a_bad_signature),
     ("r24_require_address_wants_both", &["dig"], require_address),
+    ("r24_peers_that_nobody_can_tell_apart_are_a_config_error", &[], peers_alike),
     ("r25_strangers_hear_a_code_and_a_phrase", &["dig"], strangers_hear_a_phrase),
     ("r25_an_explanation_never_cuts_an_answer", &[], an_explanation_never_cuts),
 ];
@@ -220,4 +221,35 @@ fn an_explanation_never_cuts(yard: &Yard) {
         let (code, text) = explanation(&reply).expect("a code");
         assert_eq!((code, text.contains(&long)), (18, size == 1232), "{size}: {text}");
     }
+}
+
+fn peers_alike(yard: &Yard) {
+    let server = Bellwether::new(yard, "primary");
+    server.write_zone(&zone_text(1, 0));
+    let peers = |port: u16| {
+        server.configure(&format!(
+            "[peers.ns2]\naddress = \"192.0.2.2\"\nkey = \"{KEY_NAME}\"\n\n\
+             [peers.backup]\naddress = \"192.0.2.2:{port}\"\nkey = \"{KEY_NAME}\"\n\n\
+             [[zones]]\nname = \"{ZONE}\"\nrole = \"primary\"\nfile = \"{}\"\n",
+            server.zone_file().display()
+        ));
+    };
+    peers(53);
+    let told = server.refuses_to_start();
+    let at = told.lines().find(|line| line.contains("config.toml:")).unwrap_or_default();
+    let line = |wanted: &str| {
+        let config = std::fs::read_to_string(server.config()).expect("a config");
+        1 + config.lines().position(|line| line == wanted).expect("its line")
+    };
+    assert!(told.contains("\"ns2\" and \"backup\" have the same address and the same key"), "{told}");
+    assert!(at.contains(&format!("config.toml:{}:8", line("[peers.backup]"))), "{told}");
+    assert!(
+        told.contains("^^^^^^") && told.contains(&format!("config.toml:{}", line("[peers.ns2]"))),
+        "{told}"
+    );
+    // Two servers on one machine are two, though their questions cannot be told apart.
+    peers(5353);
+    server.start();
+    server.wait(1);
+    assert!(server.log().contains("differ in nothing but the port"), "{}", server.log());
 }
