@@ -20,6 +20,8 @@ const SETTLE: Duration = Duration::from_millis(250);
 const FAST_TRIES: u32 = 5;
 /// Wait after the first of them; doubled each time.
 const FAST_WAIT: Duration = Duration::from_secs(2);
+/// Tries whose answers are waited for; drivers give up far earlier.
+const OUT_MAX: usize = FAST_TRIES as usize;
 /// Waits of the slow lane; the last one repeats.
 const SLOW_WAITS: [Duration; 3] =
     [Duration::from_secs(60), Duration::from_secs(5 * 60), Duration::from_secs(15 * 60)];
@@ -83,7 +85,9 @@ pub struct Follower {
     /// Who.
     pub peer: PeerId,
     lane: Lane,
-    attempt: Option<Attempt>,
+    /// NOTIFYs of what is to be told that are not answered yet: an answer that comes after the next
+    /// try has left is one all the same.
+    out: Vec<Attempt>,
     sent: Option<Tick>,
     /// The newest serial that it acknowledged.
     pub acknowledged: Option<(Serial, Tick)>,
@@ -132,7 +136,7 @@ impl Flock {
             Event::Acknowledged(attempt) => self.acknowledged(now, attempt),
             Event::Unanswered(attempt, why) => {
                 if let Some(follower) = self.by_attempt(attempt) {
-                    follower.attempt = None;
+                    follower.out.retain(|out| *out != attempt);
                     follower.failure = Some(why);
                 }
             }
@@ -201,7 +205,7 @@ impl Flock {
         self.refresh = refresh;
         for follower in self.followers.iter_mut().filter(|follower| whom(follower)) {
             let due = follower.sent.map_or(now, |sent| now.max(sent + SETTLE));
-            follower.attempt = None;
+            follower.out.clear();
             follower.lane = Lane::Fast { tries: 0, due };
         }
     }
@@ -209,7 +213,8 @@ impl Flock {
     fn acknowledged(&mut self, now: Tick, attempt: Attempt) {
         let (serial, refresh) = (self.serial, self.refresh);
         let Some(follower) = self.by_attempt(attempt) else { return };
-        follower.attempt = None;
+        // What becomes of the other tries does not matter any more.
+        follower.out.clear();
         follower.failure = None;
         let news = follower.acknowledged.map(|(known, _)| known) != serial;
         follower.acknowledged = serial.map(|serial| (serial, now));
@@ -247,7 +252,10 @@ impl Flock {
                     follower.lane = lane;
                     let attempt = Attempt(self.next_attempt);
                     self.next_attempt += 1;
-                    follower.attempt = Some(attempt);
+                    if follower.out.len() == OUT_MAX {
+                        follower.out.remove(0);
+                    }
+                    follower.out.push(attempt);
                     follower.sent = Some(now);
                     out.push(Action::SendNotify(attempt, follower.peer));
                 }
@@ -256,7 +264,7 @@ impl Flock {
     }
 
     fn by_attempt(&mut self, attempt: Attempt) -> Option<&mut Follower> {
-        self.followers.iter_mut().find(|follower| follower.attempt == Some(attempt))
+        self.followers.iter_mut().find(|follower| follower.out.contains(&attempt))
     }
 }
 
@@ -266,7 +274,7 @@ impl Follower {
         Follower {
             peer,
             lane: Lane::Quiet,
-            attempt: None,
+            out: Vec::new(),
             sent: None,
             acknowledged: None,
             has: None,
@@ -340,6 +348,28 @@ mod tests {
         assert_eq!(sent[..4], [2, 6, 14, 30]);
         assert!(sent.len() > 5 && *sent.last().unwrap() < 3600 + 62, "{sent:?}");
         assert_eq!(flock.deadline(), None);
+    }
+
+    #[test]
+    fn r17_an_acknowledgement_that_comes_after_the_next_try_counts() {
+        let mut flock = Flock::new(&[PEER], 1);
+        let out = published(&mut flock, 0, 5);
+        let [Action::SendNotify(first, _)] = out[..] else { panic!("{out:?}") };
+        let mut out = Vec::new();
+        flock.handle(Tick(2000), Event::Tick, &mut out);
+        let [Action::SendNotify(second, _)] = out[..] else { panic!("the second try: {out:?}") };
+        flock.handle(Tick(2500), Event::Acknowledged(first), &mut Vec::new());
+        assert_eq!(flock.followers()[0].acknowledged, Some((Serial(5), Tick(2500))));
+        // The next word is due in a minute, and that the other try got no answer changes nothing.
+        assert_eq!(flock.deadline(), Some(Tick(62_500)));
+        flock.handle(Tick(5000), Event::Unanswered(second, String::from("late")), &mut Vec::new());
+        assert_eq!(flock.followers()[0].failure, None);
+        // Of what was told before the next version nothing counts for that.
+        let out = published(&mut flock, 10_000, 6);
+        let [Action::SendNotify(third, _)] = out[..] else { panic!("{out:?}") };
+        published(&mut flock, 10_100, 7);
+        flock.handle(Tick(10_200), Event::Acknowledged(third), &mut Vec::new());
+        assert_eq!(flock.followers()[0].acknowledged, Some((Serial(5), Tick(2500))));
     }
 
     #[test]
