@@ -17,9 +17,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, interval_at, timeout, timeout_at};
 
-use super::pins::Pins;
+use super::pins::{JUDGED_EVERY, Pin, Pins};
 use super::planner::Planner;
 use super::{Desk, after_panic, report};
 use crate::dns::message::{Question, Writer};
@@ -65,6 +65,20 @@ impl Shared {
     ) -> Shared {
         let desk_state = RefCell::new((state, vec![0; MESSAGE_OCTETS_MAX]));
         Shared { desk, desk_state, planner, transfers, pins, idle, stopped }
+    }
+
+    /// Waits until a transfer has to stop. Meanwhile edits may make too many of all versions that are
+    /// held replaced ones, though no transfer begins.
+    async fn revoked(&self, pin: &Pin) {
+        let mut looks = interval_at(Instant::now() + JUDGED_EVERY, JUDGED_EVERY);
+        loop {
+            tokio::select! {
+                () = pin.revoked() => return,
+                now = looks.tick() => if self.pins.is_due(now) {
+                    self.planner.judge_pins();
+                },
+            }
+        }
     }
 }
 
@@ -211,7 +225,7 @@ impl Connection {
         shared.planner.judge_pins();
         let sent = tokio::select! {
             biased;
-            () = pin.revoked() => Err(io::Error::other("it keeps a replaced version in memory")),
+            () = shared.revoked(&pin) => Err(io::Error::other("it keeps a replaced version in memory")),
             sent = self.send(&mut outgoing, began) => sent,
         };
         drop(pin);

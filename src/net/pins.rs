@@ -2,16 +2,21 @@
 //!
 //! A transfer sends one version however long it takes (D10), so a slow reader keeps a version that
 //! nobody else wants. What counts is only what the version that is served now does not share with
-//! it. Whenever a transfer begins the others are judged: above the cap the oldest ones are told to
-//! stop, until the rest fits. Edits alone make no new pins, so that is often enough.
+//! it. All are judged whenever a transfer begins and every second while one runs, since an edit makes
+//! a version a replaced one: above the cap the oldest transfers are told to stop, until the rest fits.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::dns::NameRef;
 use crate::zone::Version;
+
+/// How often pins are judged while no transfer begins.
+pub(super) const JUDGED_EVERY: Duration = Duration::from_secs(1);
 
 /// The transfers under way, over all runtimes.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ struct Running {
     next: u64,
     /// Oldest first.
     pins: BTreeMap<u64, Held>,
+    /// When somebody last took it on himself to have them judged.
+    looked_at: Option<Instant>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +62,14 @@ impl Pins {
         running.next += 1;
         running.pins.insert(number, Held { version, stop: stop.clone() });
         Pin { pins: self.clone(), number, stop }
+    }
+
+    /// Whether it is time to judge; of many transfers that ask, one is told so each time.
+    pub fn is_due(&self, now: Instant) -> bool {
+        let mut running = self.running.lock().expect("nobody panics with the pins");
+        let is_due = running.looked_at.is_none_or(|last| now.duration_since(last) >= JUDGED_EVERY);
+        running.looked_at = if is_due { Some(now) } else { running.looked_at };
+        is_due
     }
 
     /// Tells the oldest transfers to stop while replaced versions take more than they may. `live`
@@ -102,5 +117,20 @@ impl Pin {
 impl Drop for Pin {
     fn drop(&mut self) {
         self.pins.running.lock().expect("nobody panics with the pins").pins.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r21_of_all_transfers_under_way_one_a_second_has_the_pins_judged() {
+        let pins = Pins::new(1);
+        let begun = Instant::now();
+        let asked = |tenths: u32| pins.is_due(begun + Duration::from_millis(100) * tenths);
+        assert!(asked(0));
+        assert!((1..10).all(|tenth| !asked(tenth)));
+        assert!(asked(10) && !asked(11) && asked(25));
     }
 }
