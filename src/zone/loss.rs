@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::builder::parent;
 use super::change::Delta;
-use super::page::{Entry, Set, hash};
+use super::page::{Entry, HASHED, Set, hash};
 use super::version::Version;
 use crate::dns::{RecordType, rdata};
 
@@ -20,16 +20,19 @@ use crate::dns::{RecordType, rdata};
 pub struct Loss {
     /// Records that go, the SOA aside.
     pub records: u64,
-    /// Names that go, empty non-terminals included.
+    /// Names that go, empty non-terminals included, the hashes of NSEC3 not: a signer that hashes anew
+    /// replaces all of them and takes nothing away.
     pub names: u64,
-    /// Names before.
+    /// Names before, likewise.
     pub names_before: u64,
 }
 
 impl Loss {
     /// The loss from `base` to `after`. Without the steps between them every name is looked at.
     pub(super) fn between(base: &Version, after: &Version, deltas: &[Arc<Delta>]) -> Loss {
-        let mut loss = Loss { names_before: base.name_count(), ..Loss::default() };
+        let hashes = base.order.as_ref().map_or(0, |order| order.hash_count());
+        let names_before = base.name_count().saturating_sub(hashes);
+        let mut loss = Loss { names_before, ..Loss::default() };
         if deltas.is_empty() {
             for node in base.nodes() {
                 loss.take(node.entry, after);
@@ -58,7 +61,7 @@ impl Loss {
             let new = now.and_then(|now| now.sets().find(|set| set.head.rtype == old.head.rtype));
             self.records += new.map_or(old.head.len, |new| records_gone(old, new));
         }
-        self.names += u64::from(now.is_none());
+        self.names += u64::from(now.is_none() && before.flags() & HASHED == 0);
         now.is_none()
     }
 }
@@ -88,7 +91,7 @@ impl fmt::Display for Loss {
 
 #[cfg(test)]
 mod tests {
-    use crate::dns::Name;
+    use crate::dns::{Name, nsec3};
     use crate::zone::{Change, DigestKey, Loss, Version, diff, text};
     use std::io::{self, Read};
     use std::path::Path;
@@ -130,6 +133,25 @@ mod tests {
     #[test]
     fn r13_another_ttl_or_case_takes_nothing_away() {
         check("a 60 A 192.0.2.1\na MX 1 host\n", "A 90 A 192.0.2.1\nA 90 MX 1 HOST\n", 0, 0);
+    }
+
+    #[test]
+    fn r13_the_hashes_of_a_signer_are_no_names() {
+        let apex: Name = "example.".parse().unwrap();
+        let chained = |salt: &[u8], shown: &str| {
+            let mut text = format!("@ NSEC3PARAM 1 0 0 {shown}\n");
+            for name in ["example.", "ns.example.", "a.example."] {
+                let parameters = nsec3::Parameters { iterations: 0, salt };
+                let hash = nsec3::label(&parameters.hash(name.parse::<Name>().unwrap().as_ref()));
+                let hash = String::from_utf8_lossy(&hash[1..]).into_owned();
+                text += &format!("{hash} NSEC3 1 0 0 {shown} {hash} A\n");
+            }
+            version(&format!("{text}a A 192.0.2.1\n"))
+        };
+        let (base, after) = (chained(b"", "-"), chained(b"\xaa", "AA"));
+        assert_eq!((base.apex(), base.name_count()), (apex.as_ref(), 6));
+        let change = Change::new(Some(base), after, Vec::new());
+        assert_eq!(change.loss, Loss { records: 4, names: 0, names_before: 3 });
     }
 
     #[test]

@@ -169,6 +169,14 @@ impl Order {
         Some(Arc::new(Order { chain, owners: before.owners.with(&changes) }))
     }
 
+    /// How many names of the zone are mere hashes, near enough.
+    pub(super) fn hash_count(&self) -> u64 {
+        match self.chain {
+            Chain::Nsec => 0,
+            Chain::Nsec3 { .. } => self.owners.len() as u64,
+        }
+    }
+
     fn over(version: &Version, chain: Chain) -> Order {
         let owners = version.nodes().filter(|node| chain.has(node.entry));
         let mut keys: Vec<Box<[u8]>> = owners.filter_map(|node| chain.key_of(node.labels())).collect();

@@ -74,7 +74,6 @@ impl Sorted {
     }
 
     /// How many keys there are.
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.tally.keys
     }
