@@ -37,7 +37,10 @@ mod rates;
 mod relay;
 mod service;
 mod signature;
+mod signed;
+mod signed_chain;
 mod signed_primary;
+mod signer;
 mod slow;
 mod sockets;
 mod survival;
@@ -87,6 +90,8 @@ const ALL: &[&[Test]] = &[
     questions::TESTS,
     rates::TESTS,
     service::TESTS,
+    signed::TESTS,
+    signed_chain::TESTS,
     signed_primary::TESTS,
     slow::TESTS,
     sockets::TESTS,

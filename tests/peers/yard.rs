@@ -30,6 +30,12 @@ const STRAY: [&str; 2] = [";; Warning: query response not set", ";; Warning: ID 
 /// The programs that tests need, and the Debian package of each.
 const PACKAGES: &[(&str, &str)] = &[
     ("dig", "bind9-dnsutils"),
+    ("delv", "bind9-dnsutils"),
+    ("dnssec-keygen", "bind9-utils"),
+    ("dnssec-signzone", "bind9-utils"),
+    ("ldns-keygen", "ldnsutils"),
+    ("ldns-signzone", "ldnsutils"),
+    ("kzonesign", "knot-dnssecutils"),
     ("named", "bind9"),
     ("knotd", "knot"),
     ("nsd", "nsd"),
