@@ -251,7 +251,13 @@ impl Zone {
             return self.source_answered(now, attempt, result, out);
         }
         let event = match result {
-            Ok(_) => flock::Event::Acknowledged(attempt),
+            Ok(Answer::NotifyAck) => flock::Event::Acknowledged(attempt),
+            Ok(Answer::Soa { serial, .. } | Answer::Current { serial, .. }) => {
+                flock::Event::Shown(attempt, serial)
+            }
+            Ok(Answer::TryTcp { .. } | Answer::Changed { .. }) => {
+                flock::Event::Unanswered(attempt, String::from("the answer is of another kind"))
+            }
             Err(error) => flock::Event::Unanswered(attempt, error.to_string()),
         };
         self.drive_flock(now, event, out);
@@ -270,8 +276,15 @@ impl Zone {
         let mut actions = Vec::new();
         self.flock.handle(now.tick, event, &mut actions);
         let Some(live) = &self.live else { return };
-        for flock::Action::SendNotify(attempt, peer) in actions {
-            let ask = follow::notify(&self.setup.apex, live);
+        for action in actions {
+            let (attempt, peer, ask) = match action {
+                flock::Action::SendNotify(attempt, peer) => {
+                    (attempt, peer, follow::notify(&self.setup.apex, live))
+                }
+                flock::Action::Probe(attempt, peer) => {
+                    (attempt, peer, follow::soa(&self.setup.apex, live.key()))
+                }
+            };
             out.push(Action::Ask(Job { zone: self.setup.id, attempt, peer, ask }));
         }
     }

@@ -3,7 +3,8 @@
 //! Fast lane: a NOTIFY is repeated with doubled waits until it is acknowledged. Slow lane: a
 //! secondary that acknowledged but was not seen asking, or never acknowledged, is reminded after 1,
 //! 5 and then every 15 minutes, until a request shows our serial or SOA REFRESH has passed (from
-//! then on its own timers bring it). The first NOTIFY of a burst leaves at once, the rest are
+//! then on its own timers bring it). One that acknowledged is asked for its SOA before it is
+//! reminded: it may have the version from somebody else, or ask from where we do not know it. The first NOTIFY of a burst leaves at once, the rest are
 //! coalesced. Targets are the configured ones, never found by a resolver (F02). What is known of them
 //! survives a restart, after which only those are told that are not known to have what is served.
 
@@ -49,6 +50,8 @@ pub enum Event {
     Acknowledged(Attempt),
     /// A NOTIFY was not answered, or not with NOERROR; the sentence says how.
     Unanswered(Attempt, String),
+    /// A probe was answered: it serves this serial.
+    Shown(Attempt, Serial),
     /// The secondary asked: with the serial that it showed to have, if it showed one.
     Asked(PeerId, Option<Serial>),
     /// A transfer to it was sent to its end.
@@ -62,13 +65,15 @@ pub enum Event {
 pub enum Action {
     /// Send a NOTIFY with the SOA of the version that is served now.
     SendNotify(Attempt, PeerId),
+    /// Ask for the SOA that it serves.
+    Probe(Attempt, PeerId),
 }
 
 /// ```text
 ///            published                    acknowledged
 ///   Quiet -------------> Fast{tries} ----------------------> Slow{step} --+ still not seen
 ///     ^                     | 5 tries without an answer -------^  |  ^----+
-///     +------ a request shows our serial, or REFRESH passed ------+
+///     +--- a request or a probe shows our serial, REFRESH passed --+
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lane {
@@ -89,6 +94,8 @@ pub struct Follower {
     /// NOTIFYs of what is to be told that are not answered yet: an answer that comes after the next
     /// try has left is one all the same.
     out: Vec<Attempt>,
+    /// The question for its SOA that is out.
+    probe: Option<Attempt>,
     sent: Option<Tick>,
     /// The newest serial that it acknowledged.
     pub acknowledged: Option<(Serial, Tick)>,
@@ -136,11 +143,15 @@ impl Flock {
             }
             Event::Acknowledged(attempt) => self.acknowledged(now, attempt),
             Event::Unanswered(attempt, why) => {
+                if self.by_probe(attempt).is_some() {
+                    return self.remind(now, attempt, out);
+                }
                 if let Some(follower) = self.by_attempt(attempt) {
                     follower.out.retain(|out| *out != attempt);
                     follower.failure = Some(why);
                 }
             }
+            Event::Shown(attempt, serial) => self.shown(now, attempt, serial, out),
             Event::Asked(peer, serial) => self.asked(now, peer, serial),
             Event::Delivered(peer, serial) => self.asked(now, peer, Some(serial)),
             Event::Tick => {}
@@ -169,6 +180,7 @@ impl Flock {
         for follower in self.followers.iter_mut().filter(|follower| whom(follower)) {
             let due = follower.sent.map_or(now, |sent| now.max(sent + SETTLE));
             follower.out.clear();
+            follower.probe = None;
             follower.lane = Lane::Fast { tries: 0, due };
         }
     }
@@ -194,13 +206,29 @@ impl Flock {
         };
         follower.asked = Some(now);
         if let Some(serial) = shown {
-            let news = follower.has.is_none_or(|(known, _)| known != serial);
-            follower.has = Some((serial, now));
-            if ours.is_some_and(|ours| follower.is_known_to_have(ours)) {
-                follower.lane = Lane::Quiet;
-            }
-            self.revision += u64::from(news);
+            self.revision += u64::from(follower.take_shown(now, serial, ours));
         }
+    }
+
+    /// A probe was answered: what it shows counts as what a request shows, but for being one.
+    fn shown(&mut self, now: Tick, attempt: Attempt, serial: Serial, out: &mut Vec<Action>) {
+        let ours = self.serial;
+        let Some(follower) = self.by_probe(attempt) else { return };
+        let news = follower.take_shown(now, serial, ours);
+        let is_behind = follower.lane != Lane::Quiet;
+        self.revision += u64::from(news);
+        if is_behind {
+            self.remind(now, attempt, out);
+        }
+    }
+
+    /// A probe showed that somebody has to be reminded, or showed nothing.
+    fn remind(&mut self, now: Tick, attempt: Attempt, out: &mut Vec<Action>) {
+        let notify = Attempt(self.next_attempt);
+        self.next_attempt += 1;
+        let Some(follower) = self.by_probe(attempt) else { return };
+        follower.probe = None;
+        out.push(follower.notify(now, notify));
     }
 
     fn send_due(&mut self, now: Tick, out: &mut Vec<Action>) {
@@ -212,18 +240,24 @@ impl Flock {
             match follower.advance(now, refresh) {
                 Lane::Quiet => follower.lane = Lane::Quiet,
                 lane => {
-                    follower.lane = lane;
                     let attempt = Attempt(self.next_attempt);
                     self.next_attempt += 1;
-                    if follower.out.len() == OUT_MAX {
-                        follower.out.remove(0);
+                    let acknowledged = follower.acknowledged.map(|(serial, _)| serial);
+                    let is_reminder = matches!(follower.lane, Lane::Slow { .. });
+                    follower.lane = lane;
+                    if is_reminder && acknowledged == self.serial {
+                        follower.probe = Some(attempt);
+                        out.push(Action::Probe(attempt, follower.peer));
+                    } else {
+                        out.push(follower.notify(now, attempt));
                     }
-                    follower.out.push(attempt);
-                    follower.sent = Some(now);
-                    out.push(Action::SendNotify(attempt, follower.peer));
                 }
             }
         }
+    }
+
+    fn by_probe(&mut self, attempt: Attempt) -> Option<&mut Follower> {
+        self.followers.iter_mut().find(|follower| follower.probe == Some(attempt))
     }
 
     fn by_attempt(&mut self, attempt: Attempt) -> Option<&mut Follower> {
@@ -238,12 +272,32 @@ impl Follower {
             peer,
             lane: Lane::Quiet,
             out: Vec::new(),
+            probe: None,
             sent: None,
             acknowledged: None,
             has: None,
             asked: None,
             failure: None,
         }
+    }
+
+    /// It has this serial. True if that is news.
+    fn take_shown(&mut self, now: Tick, serial: Serial, ours: Option<Serial>) -> bool {
+        let news = self.has.is_none_or(|(known, _)| known != serial);
+        self.has = Some((serial, now));
+        if ours.is_some_and(|ours| self.is_known_to_have(ours)) {
+            (self.lane, self.probe) = (Lane::Quiet, None);
+        }
+        news
+    }
+
+    fn notify(&mut self, now: Tick, attempt: Attempt) -> Action {
+        if self.out.len() == OUT_MAX {
+            self.out.remove(0);
+        }
+        self.out.push(attempt);
+        self.sent = Some(now);
+        Action::SendNotify(attempt, self.peer)
     }
 
     fn is_known_to_have(&self, serial: Serial) -> bool {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::Test;
 use crate::bellwether::{Bellwether, Trust};
 use crate::enclosure::{Enclosure, Kind as Ground};
-use crate::fake::{Fake, Kind, Request, Step, Way, ask, send};
+use crate::fake::{Fake, Kind, Request, Step, Way, Zone, ask, send};
 use crate::pair::pair;
 use crate::signature::Seal;
 use crate::texts::{ZONE, zone_text};
@@ -162,9 +162,12 @@ fn told_until_seen(yard: &Yard) {
     let silent = Fake::new(|_| Vec::new());
     let idle = Fake::new(|request| send(request.reply()));
     let keen = Fake::new(acknowledge);
+    // It has the version from somebody else, and never asks us.
+    let supplied = Fake::serving(Zone::new(ZONE, 1, []));
     let primary = primary(
         yard,
         &[
+            ("supplied", supplied.address, Trust::Address),
             ("silent", silent.address, Trust::Address),
             ("idle", idle.address, Trust::Address),
             ("keen", keen.address, Trust::Key),
@@ -181,6 +184,11 @@ fn told_until_seen(yard: &Yard) {
     assert_eq!(reminded.len(), 2);
     let waited = reminded[1].at - reminded[0].at;
     assert!(waited > Duration::from_secs(30), "{waited:?}");
+    // It was asked what it has before; the other one had it, and needs no reminder.
+    let probe = |fake: &Fake| fake.asked(|kind| kind == Kind::Soa).last().map(|request| request.at);
+    assert!(probe(&idle).is_some_and(|at| reminded[0].at < at && at < reminded[1].at));
+    yard::poll("what supplied has", || (known(&primary, "supplied")["has"] == 1).then_some(()));
+    assert_eq!((supplied.asked(|kind| kind == Kind::Soa).len(), notifies(&supplied).len()), (2, 1));
     // The silent one was told again and again meanwhile, with longer and longer waits.
     let tries = notifies(&silent);
     assert!((4..=6).contains(&tries.len()), "{} tries", tries.len());

@@ -5,6 +5,13 @@ use crate::time::{Now, Wall};
 
 const PEER: PeerId = PeerId(1);
 
+/// The one NOTIFY that leaves.
+#[track_caller]
+fn notify(out: &[Action]) -> Attempt {
+    let [Action::SendNotify(attempt, _)] = out else { panic!("one NOTIFY: {out:?}") };
+    *attempt
+}
+
 /// Runs until `until`, answering nothing, and says at which second each NOTIFY left.
 fn silent(flock: &mut Flock, from: u64, until: u64) -> Vec<u64> {
     let mut sent = Vec::new();
@@ -88,7 +95,7 @@ fn r17_after_a_restart_only_those_are_told_that_are_not_known_to_have_it() {
     let now = |tick, wall| Now { tick: Tick(tick), wall: Wall(wall) };
     let mut flock = Flock::new(&[PEER, OTHER], 1);
     let out = published(&mut flock, 5_000_000, 5);
-    let Action::SendNotify(attempt, _) = out[1];
+    let attempt = notify(&out[1..]);
     flock.handle(Tick(5_001_000), Event::Acknowledged(attempt), &mut Vec::new());
     flock.handle(Tick(5_002_000), Event::Delivered(PEER, Serial(5)), &mut Vec::new());
     assert_eq!(flock.revision(), 2);
@@ -103,7 +110,12 @@ fn r17_after_a_restart_only_those_are_told_that_are_not_known_to_have_it() {
     let mut out = Vec::new();
     let refresh = Duration::from_secs(3600);
     flock.handle(Tick(100_000), Event::Serving { serial: Serial(5), refresh }, &mut out);
-    let told: Vec<PeerId> = out.iter().map(|Action::SendNotify(_, peer)| *peer).collect();
+    let told: Vec<PeerId> = out
+        .iter()
+        .map(|action| match action {
+            Action::SendNotify(_, peer) | Action::Probe(_, peer) => *peer,
+        })
+        .collect();
     assert_eq!(told, [OTHER, PeerId(3)]);
 }
 
@@ -128,11 +140,73 @@ fn r18_a_memory_from_the_future_is_no_time_old_and_a_damaged_one_says_nothing() 
 fn r17_acknowledged_but_not_seen_goes_to_the_slow_lane_until_a_request_shows_the_serial() {
     let mut flock = Flock::new(&[PEER], 1);
     let out = published(&mut flock, 0, 5);
-    let Action::SendNotify(attempt, _) = out[0];
+    let attempt = notify(&out[..1]);
     flock.handle(Tick(10), Event::Acknowledged(attempt), &mut Vec::new());
     assert_eq!(flock.deadline(), Some(Tick(60_010)));
     flock.handle(Tick(20), Event::Asked(PEER, Some(Serial(4))), &mut Vec::new());
     assert_eq!(flock.deadline(), Some(Tick(60_010)));
     flock.handle(Tick(30), Event::Delivered(PEER, Serial(5)), &mut Vec::new());
     assert_eq!(flock.deadline(), None);
+}
+
+/// A secondary that acknowledged serial 5 and has been silent since, with the probe that follows.
+fn probed(flock: &mut Flock) -> (Tick, Attempt) {
+    let attempt = notify(&published(flock, 0, 5));
+    flock.handle(Tick(100), Event::Acknowledged(attempt), &mut Vec::new());
+    let due = flock.deadline().expect("a reminder");
+    let mut out = Vec::new();
+    flock.handle(due, Event::Tick, &mut out);
+    let [Action::Probe(attempt, PEER)] = out[..] else { panic!("a probe: {out:?}") };
+    (due, attempt)
+}
+
+#[test]
+fn r17_who_acknowledged_and_was_not_seen_is_asked_before_it_is_reminded() {
+    for shown in [5, 6] {
+        let mut flock = Flock::new(&[PEER], 1);
+        let (due, probe) = probed(&mut flock);
+        let mut out = Vec::new();
+        flock.handle(due, Event::Shown(probe, Serial(shown)), &mut out);
+        assert_eq!((out, flock.deadline()), (Vec::new(), None), "it has the version from somewhere");
+        assert_eq!(flock.followers()[0].has, Some((Serial(shown), due)));
+        assert_eq!(flock.followers()[0].asked, None, "it asked nothing");
+    }
+}
+
+#[test]
+fn r17_a_probe_that_shows_an_older_serial_or_nothing_is_followed_by_the_reminder() {
+    for answer in [Ok(Serial(4)), Err(String::from("silence"))] {
+        let mut flock = Flock::new(&[PEER], 1);
+        let (due, probe) = probed(&mut flock);
+        let (mut out, next) = (Vec::new(), flock.deadline());
+        match answer.clone() {
+            Ok(serial) => flock.handle(due, Event::Shown(probe, serial), &mut out),
+            Err(why) => flock.handle(due, Event::Unanswered(probe, why), &mut out),
+        }
+        let reminder = notify(&out);
+        assert_eq!(flock.deadline(), next, "the slow lane goes on");
+        assert_eq!(flock.followers()[0].failure, None, "{answer:?}");
+        // An answer that comes once more is none.
+        out.clear();
+        flock.handle(due, Event::Shown(probe, Serial(5)), &mut out);
+        assert!(out.is_empty() && flock.deadline() == next);
+        flock.handle(due, Event::Acknowledged(reminder), &mut out);
+        assert!(out.is_empty() && flock.deadline() == next);
+    }
+}
+
+#[test]
+fn r17_who_never_acknowledged_is_reminded_without_a_probe() {
+    let mut flock = Flock::new(&[PEER], 1);
+    published(&mut flock, 0, 5);
+    let (mut told, mut last) = (1, Tick(0));
+    while let Some(now) = flock.deadline() {
+        let mut out = Vec::new();
+        flock.handle(now, Event::Tick, &mut out);
+        if !out.is_empty() {
+            notify(&out);
+            (told, last) = (told + 1, now);
+        }
+    }
+    assert!(told > 6 && last < Tick(3_662_000), "{told} until {last:?}");
 }
