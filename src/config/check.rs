@@ -45,6 +45,8 @@ pub(super) struct Checker<'a> {
     pub authenticated: Vec<PeerIndex>,
     /// The keys, by lower-cased name.
     pub key_names: Vec<Name>,
+    /// Who may query a zone that says nothing about it; `None` is everybody.
+    pub allow_query: Option<Vec<Rule>>,
 }
 
 /// Reads and checks the whole text. `known` are the zones of the configuration that runs now.
@@ -62,12 +64,14 @@ pub(super) fn check(path: &Path, text: String, known: &[Zone]) -> Result<Config,
         peer_names: BTreeMap::new(),
         authenticated: Vec::new(),
         key_names: Vec::new(),
+        allow_query: None,
     };
     let server = checker.server(&raw.server);
     let control = checker.control(&raw.control, &raw.server.state_dir);
     let timers = checker.timers(&raw.timers);
     let keys = checker.keys(&raw.keys);
     let peers = checker.peers(&raw.peers);
+    checker.allow_query = raw.server.allow_query.as_ref().map(|rules| checker.rules(rules));
     let rrl = checker.rrl(&raw.rrl, &peers);
     let cookies = checker.cookies(&raw.cookies);
     let zones = zone::zones(&mut checker, &raw, known);
@@ -328,6 +332,11 @@ impl Checker<'_> {
             Who::Peer(self.peer(written)?)
         };
         Some(Rule { who, text: text.to_owned() })
+    }
+
+    /// The rules of a list that make sense.
+    pub fn rules(&mut self, written: &[Spanned<String>]) -> Vec<Rule> {
+        written.iter().filter_map(|rule| self.rule(rule)).collect()
     }
 
     /// A domain name.

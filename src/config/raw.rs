@@ -51,6 +51,7 @@ pub(super) struct RawServer {
     pub identity: Option<Spanned<String>>,
     pub nsid: Option<Spanned<String>>,
     pub minimal_any: Option<RawMinimalAny>,
+    pub allow_query: Option<Vec<Spanned<String>>>,
 }
 
 /// `[control]`.

@@ -120,6 +120,27 @@ fn the_sample_means_what_it_says() {
 }
 
 #[test]
+fn who_may_query_is_said_by_the_zone_else_its_template_else_the_server() {
+    let directory = directory();
+    let texts = |text: &str| -> Vec<Option<Vec<String>>> {
+        let config = load(directory.path(), text).expect("a config");
+        let of = |zone: &Zone| {
+            zone.query.as_ref().map(|rules| rules.iter().map(|rule| rule.text.clone()).collect())
+        };
+        config.zones.iter().take(2).map(of).collect()
+    };
+    let some = |text: &str| Some(vec![text.to_owned()]);
+    assert_eq!(texts(SAMPLE), [None, None]);
+    let server = SAMPLE.replace("workers = 1", "allow_query = [\"10.0.0.0/8\"]");
+    assert_eq!(texts(&server), [some("10.0.0.0/8"), some("10.0.0.0/8")]);
+    let template = server.replace("secondaries = ", "allow_query = [\"ns2\"]\nsecondaries = ");
+    assert_eq!(texts(&template), [some("ns2"), some("ns2")]);
+    let zone = template.replace("ixfr = false", "allow_query = [\"any\"]");
+    assert_eq!(texts(&zone), [some("ns2"), some("any")]);
+    assert_eq!(texts(&SAMPLE.replace("ixfr = false", "allow_query = []")), [None, Some(Vec::new())]);
+}
+
+#[test]
 fn r09_a_vanished_file_keeps_the_zone_through_a_reload() {
     let directory = directory();
     let config = load(directory.path(), SAMPLE).expect("a config");
@@ -199,6 +220,7 @@ fn mistakes_are_named_where_they_are() {
             Reason::ConfigBadValue,
             "did you mean `require`?",
         ),
+        ("workers = 1", "allow_query = [\"ns4\"]", Reason::ConfigUnknownName, "did you mean `ns2`?"),
         ("secondaries", "name = \"x\"\nsecondaries", Reason::ConfigConflict, "has a `name`"),
     ] {
         assert!(SAMPLE.contains(from), "{from}");

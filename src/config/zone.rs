@@ -197,7 +197,7 @@ impl<'a> Merged<'a> {
             role,
             notify: notify.into_iter().map(|(peer, _)| peer).collect(),
             transfer,
-            query: self.rules(checker, |zone| &zone.allow_query),
+            query: self.rules(checker, |zone| &zone.allow_query).or_else(|| checker.allow_query.clone()),
             guard,
             pattern,
             position: checker.position(self.span.start),
@@ -365,7 +365,6 @@ impl<'a> Merged<'a> {
         checker: &mut Checker<'_>,
         field: impl Fn(&'a RawZone) -> &'a Option<Vec<Spanned<String>>>,
     ) -> Option<Vec<Rule>> {
-        let written = self.value(field)?;
-        Some(written.iter().filter_map(|rule| checker.rule(rule)).collect())
+        Some(checker.rules(self.value(field)?))
     }
 }

@@ -32,6 +32,7 @@ mod observer;
 mod operator;
 mod pair;
 mod peer;
+mod queries;
 mod questions;
 mod rates;
 mod relay;
@@ -87,6 +88,7 @@ const ALL: &[&[Test]] = &[
     notify::TESTS,
     operator::TESTS,
     pair::TESTS,
+    queries::TESTS,
     questions::TESTS,
     rates::TESTS,
     service::TESTS,
