@@ -4,6 +4,9 @@
 //! flags are kept apart and ignored. Writing is `message::Writer::opt`. What an option means is the
 //! business of `serve/`.
 
+use std::time::Duration;
+
+use super::{NameRef, Serial};
 use crate::limits;
 
 /// Octets of an OPT record without options.
@@ -12,6 +15,10 @@ pub const OPT_OCTETS_MIN: usize = 11;
 pub const OPTION_OCTETS: usize = 4;
 /// The client's part of a COOKIE (RFC 7873 §4).
 pub const COOKIE_CLIENT_OCTETS: usize = 8;
+/// KEEPALIVE with its time (RFC 7828 §3.1).
+pub const KEEPALIVE_OCTETS: usize = 2;
+/// ZONEVERSION with a serial (RFC 9660 §2).
+pub const ZONEVERSION_OCTETS: usize = 6;
 /// A COOKIE with a server's part of RFC 9018 §4.
 pub const COOKIE_OCTETS: usize = COOKIE_CLIENT_OCTETS + 16;
 
@@ -85,6 +92,8 @@ impl<'a> Edns<'a> {
             match code {
                 code::NSID => wanted.nsid = true,
                 code::EXPIRE => wanted.expire = true,
+                code::KEEPALIVE => wanted.keepalive = true,
+                code::ZONEVERSION => wanted.zone_version = true,
                 // RFC 7873 §5.2: of several the first counts.
                 code::COOKIE => wanted.cookie = wanted.cookie.or(Some(data)),
                 _ => {}
@@ -106,6 +115,10 @@ pub struct Wanted<'a> {
     pub nsid: bool,
     /// RFC 7314.
     pub expire: bool,
+    /// RFC 7828.
+    pub keepalive: bool,
+    /// RFC 9660.
+    pub zone_version: bool,
     /// RFC 7873: the client's cookie, perhaps with a server's.
     pub cookie: Option<&'a [u8]>,
 }
@@ -132,6 +145,20 @@ fn split_option(octets: &[u8]) -> Option<(EdnsOption<'_>, &[u8])> {
     let (&[c0, c1, l0, l1], rest) = octets.split_first_chunk::<4>()?;
     let (data, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))?;
     Some(((u16::from_be_bytes([c0, c1]), data), rest))
+}
+
+/// The data of KEEPALIVE: in units of 100 ms (RFC 7828 §3.1).
+pub fn keepalive(idle: Duration) -> [u8; KEEPALIVE_OCTETS] {
+    u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX).to_be_bytes()
+}
+
+/// The data of ZONEVERSION: how many labels the zone's name has, the type SOA-SERIAL, and the serial
+/// (RFC 9660 §2, §7.2).
+pub fn zone_version(apex: NameRef<'_>, serial: Serial) -> [u8; ZONEVERSION_OCTETS] {
+    const SOA_SERIAL: u8 = 0;
+    let [s0, s1, s2, s3] = serial.0.to_be_bytes();
+    // A name has at most 127 labels.
+    [apex.label_count() as u8, SOA_SERIAL, s0, s1, s2, s3]
 }
 
 /// An OPT record to write. The upper bits of the RCODE come from the writer; the version is 0 and

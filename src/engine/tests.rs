@@ -166,7 +166,7 @@ impl Bench {
             Action::Publish(_, slot) => self.shown.push(match slot.as_ref().map(|slot| &slot.state) {
                 Some(SlotState::Serving { version, .. }) => Ok(version.serial().0),
                 Some(SlotState::Loading) => Err("loading"),
-                Some(SlotState::Expired) => Err("expired"),
+                Some(SlotState::Expired { .. }) => Err("expired"),
                 Some(SlotState::Faulted) => Err("faulted"),
                 None => Err("gone"),
             }),

@@ -296,7 +296,7 @@ impl Zone {
             (Shown::Serving, Some(live)) => {
                 SlotState::Serving { version: live.clone(), lease: self.lease.clone() }
             }
-            (Shown::Expired, _) => SlotState::Expired,
+            (Shown::Expired, live) => SlotState::Expired { serial: live.as_ref().map(|live| live.serial()) },
             (Shown::Faulted, _) => SlotState::Faulted,
             (Shown::Loading | Shown::Serving, _) => SlotState::Loading,
         };

@@ -22,10 +22,13 @@ use tokio::time::{Instant, interval_at, timeout, timeout_at};
 use super::pins::{JUDGED_EVERY, Pin, Pins};
 use super::planner::Planner;
 use super::{Desk, after_panic, report};
+use crate::dns::edns::{Opt, OptOption};
 use crate::dns::message::{Question, Writer};
+use crate::dns::tsig::Signer;
 use crate::dns::{Class, RecordType, ResponseCode};
 use crate::ident::Transport;
 use crate::limits::{MESSAGE_OCTETS_MAX, TRANSFER_TIME_MAX};
+use crate::reason::Reason;
 use crate::serve::{Outcome, WorkerState, serve};
 use crate::trace::Silent;
 use crate::transfer::outgoing::{Outgoing, Requested, TransferStart};
@@ -168,6 +171,7 @@ impl Connection {
     fn answer(&mut self, from: usize, to: usize) -> Next {
         let octets = self.input.get(from..to).unwrap_or_default();
         let (state, out) = &mut *self.shared.desk_state.borrow_mut();
+        state.stream_idle = self.shared.idle;
         let desk = &*self.shared.desk;
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             serve(
@@ -269,7 +273,7 @@ impl Connection {
     }
 }
 
-/// SERVFAIL for a transfer that finds no room, with its length prefix.
+/// SERVFAIL for a transfer that finds no room, and why, with its length prefix.
 fn busy(start: TransferStart, desk: &dyn Desk) -> Vec<u8> {
     let qtype = match start.requested {
         Requested::Axfr => RecordType::AXFR,
@@ -278,7 +282,16 @@ fn busy(start: TransferStart, desk: &dyn Desk) -> Vec<u8> {
     let question = Question { name: start.asked.as_ref(), qtype, qclass: Class::IN };
     let mut buffer = vec![0; PREFIX + 1024];
     let mut writer = Writer::reply(&mut buffer[PREFIX..], 1024, &start.header, Some(question));
+    writer.reserve(start.signer.as_ref().map_or(0, Signer::record_octets));
     writer.set_rcode(ResponseCode::ServFail);
+    if let Some(edns) = &start.edns {
+        let reason = Reason::TransferBusy;
+        let mut options = edns.written_options();
+        options.extend(reason.ede().map(|info_code| OptOption::Ede { info_code, text: reason.told() }));
+        let opt = Opt { udp_size: edns.udp_size, do_bit: edns.do_bit, options: &options };
+        // A question and a signature leave room for the bare record.
+        let _ = writer.opt(&opt);
+    }
     let mut length = writer.finish();
     if let Some(mut signer) = start.signer {
         let seconds = desk.now().wall.seconds();

@@ -31,8 +31,9 @@ pub use world::{MinimalAny, ServerFacts, World};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::dns::edns::Wanted;
+use crate::dns::edns::{Wanted, ZONEVERSION_OCTETS};
 use crate::dns::message::{BadRequest, Request, read_request};
 use crate::dns::tsig::{Fault, Key, Signer, verify_request};
 use crate::dns::{NameRef, OpCode, ResponseCode, Serial};
@@ -92,7 +93,7 @@ pub fn serve(
         Err(bad) => return finish::malformed(bad, transport, worker, out),
     };
     // Identify.
-    let message = Message::new(&request, ahead, stranger, from, now, world);
+    let message = Message::new(&request, ahead, stranger, from, now, world, worker.stream_idle);
     let (key, signer) = match identify(&request, world, now) {
         Ok(identity) => identity.unzip(),
         Err(_) if !limit::lets_error_pass(world, &stranger, now, from, worker) => return Outcome::Drop,
@@ -138,6 +139,8 @@ struct Message<'a> {
     wanted: Wanted<'a>,
     /// What its cookie shows, if it has one and they count here.
     cookie: Option<Cookie>,
+    /// How long the connection is kept without a message.
+    stream_idle: Duration,
 }
 
 impl<'a> Message<'a> {
@@ -148,10 +151,11 @@ impl<'a> Message<'a> {
         from: SocketAddr,
         now: Now,
         world: &'a World,
+        stream_idle: Duration,
     ) -> Message<'a> {
         let wanted = request.edns.map(|edns| edns.wanted()).unwrap_or_default();
         let cookie = wanted.cookie.and_then(|cookie| world.cookies.judge(cookie, from.ip(), now.wall));
-        Message { request, ahead, peer, from, now, world, wanted, cookie }
+        Message { request, ahead, peer, from, now, world, wanted, cookie, stream_idle }
     }
 
     /// Whether the client was heard at its address not long ago.
@@ -182,6 +186,8 @@ struct Ending<'m> {
     anchor: Option<NameRef<'m>>,
     /// What the EXPIRE option says, if it was asked (RFC 7314 §3).
     expire: Option<u32>,
+    /// What the ZONEVERSION option says, if it was asked and a zone is known (RFC 9660 §3.2).
+    zone_version: Option<[u8; ZONEVERSION_OCTETS]>,
     then: Then,
 }
 
@@ -194,7 +200,15 @@ enum Then {
 
 impl<'m> Ending<'m> {
     fn plain(rcode: ResponseCode) -> Ending<'m> {
-        Ending { rcode, reason: None, detail: None, anchor: None, expire: None, then: Then::Nothing }
+        Ending {
+            rcode,
+            reason: None,
+            detail: None,
+            anchor: None,
+            expire: None,
+            zone_version: None,
+            then: Then::Nothing,
+        }
     }
 
     fn refused(rcode: ResponseCode, reason: Reason) -> Ending<'m> {

@@ -6,7 +6,10 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::{Ending, Message};
-use crate::dns::edns::{COOKIE_OCTETS, OPT_OCTETS_MIN, OPTION_OCTETS, Opt, OptOption, code};
+use crate::dns::edns::{
+    COOKIE_OCTETS, KEEPALIVE_OCTETS, OPT_OCTETS_MIN, OPTION_OCTETS, Opt, OptOption, ZONEVERSION_OCTETS, code,
+    keepalive,
+};
 use crate::dns::message::Writer;
 use crate::reason::Reason;
 
@@ -15,16 +18,19 @@ use crate::reason::Reason;
 /// answer (R25).
 pub(super) fn reserved(message: &Message<'_>) -> usize {
     let nsid = message.world.facts.nsid.as_ref().filter(|_| message.wanted.nsid);
+    let when = |wanted: bool, octets: usize| if wanted { OPTION_OCTETS + octets } else { 0 };
     OPT_OCTETS_MIN
         + message.cookie.map_or(0, |_| OPTION_OCTETS + COOKIE_OCTETS)
         + nsid.map_or(0, |nsid| OPTION_OCTETS + nsid.len())
-        + if message.wanted.expire { OPTION_OCTETS + size_of::<u32>() } else { 0 }
+        + when(message.wanted.expire, size_of::<u32>())
+        + when(message.wanted.keepalive, KEEPALIVE_OCTETS)
+        + when(message.wanted.zone_version, ZONEVERSION_OCTETS)
 }
 
 /// Writes the OPT record, if the request has one (RFC 6891 §7).
 pub(super) fn write(message: &Message<'_>, ending: &Ending<'_>, writer: &mut Writer<'_>) {
     let Some(edns) = &message.request.edns else { return };
-    let numbers = Numbers::of(ending);
+    let numbers = Numbers::of(message, ending);
     let text = told(message, ending);
     // The dearest first: what does not fit is left out from the end.
     let mut options = asked_for(message, &numbers);
@@ -39,7 +45,7 @@ pub(super) fn write(message: &Message<'_>, ending: &Ending<'_>, writer: &mut Wri
 
 /// The options of the first message of a transfer (RFC 5936 §2.2.5).
 pub(super) fn of_transfer(message: &Message<'_>, ending: &Ending<'_>) -> Vec<(u16, Vec<u8>)> {
-    let numbers = Numbers::of(ending);
+    let numbers = Numbers::of(message, ending);
     let owned = |option| match option {
         OptOption::Plain { code, data } => Some((code, data.to_vec())),
         OptOption::Ede { .. } => None,
@@ -50,11 +56,19 @@ pub(super) fn of_transfer(message: &Message<'_>, ending: &Ending<'_>) -> Vec<(u1
 /// Options whose data is made for this reply.
 struct Numbers {
     expire: Option<[u8; 4]>,
+    keepalive: Option<[u8; KEEPALIVE_OCTETS]>,
+    zone_version: Option<[u8; ZONEVERSION_OCTETS]>,
 }
 
 impl Numbers {
-    fn of(ending: &Ending<'_>) -> Numbers {
-        Numbers { expire: ending.expire.map(u32::to_be_bytes) }
+    fn of(message: &Message<'_>, ending: &Ending<'_>) -> Numbers {
+        // A44: on a datagram there is nothing to keep.
+        let keeps = message.wanted.keepalive && message.peer.transport.is_stream();
+        Numbers {
+            expire: ending.expire.map(u32::to_be_bytes),
+            keepalive: keeps.then(|| keepalive(message.stream_idle)),
+            zone_version: ending.zone_version,
+        }
     }
 }
 
@@ -70,6 +84,12 @@ fn asked_for<'m>(message: &'m Message<'_>, numbers: &'m Numbers) -> SmallVec<[Op
     }
     if let Some(data) = &numbers.expire {
         push(code::EXPIRE, data);
+    }
+    if let Some(data) = &numbers.keepalive {
+        push(code::KEEPALIVE, data);
+    }
+    if let Some(data) = &numbers.zone_version {
+        push(code::ZONEVERSION, data);
     }
     options
 }

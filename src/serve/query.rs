@@ -2,9 +2,10 @@
 
 use super::{Asked, Ending, Message, MinimalAny, Observation, WorkerState, chaos, transfer};
 use crate::answer::{AnyAnswer, Query, Signatures, answer};
+use crate::dns::edns::{ZONEVERSION_OCTETS, zone_version};
 use crate::dns::message::{Question, Writer};
 use crate::dns::soa::Soa;
-use crate::dns::{Class, RecordType, ResponseCode};
+use crate::dns::{Class, NameRef, RecordType, ResponseCode, Serial};
 use crate::policy::cookies::Standing;
 use crate::policy::{Act, Verdict, verdict};
 use crate::reason::Reason;
@@ -50,13 +51,18 @@ pub(super) fn handle<'m>(
     }
     let version = match serving(slot, message, trace) {
         Ok(version) => version,
-        Err(reason) => return Ending::refused(ResponseCode::ServFail, reason),
+        Err(reason) => {
+            let zone_version =
+                slot.last_serial().and_then(|serial| told_version(message, slot.apex.as_ref(), serial));
+            return Ending { zone_version, ..Ending::refused(ResponseCode::ServFail, reason) };
+        }
     };
     // With DS the version may be that of the zone above.
     let begun = message.ahead.lookup.filter(|lookup| std::ptr::eq(lookup.version(), version.as_ref()));
     let lookup = begun.unwrap_or_else(|| version.prepare(question.name));
     let answered = answer(message, lookup, ask(message, question), writer, trace);
-    let mut ending = Ending { anchor: Some(answered.anchor), ..Ending::plain(answered.rcode) };
+    let zone_version = told_version(message, version.apex(), version.serial());
+    let mut ending = Ending { anchor: Some(answered.anchor), zone_version, ..Ending::plain(answered.rcode) };
     if question.qtype == RecordType::SOA && question.name == version.apex() {
         observe(message, slot, Asked::Soa, worker);
         ending.expire = time_left(message, slot, version);
@@ -73,7 +79,7 @@ pub(super) fn serving<'s>(
     let reason = match &slot.state {
         SlotState::Loading => Reason::NotLoaded,
         SlotState::Faulted => Reason::Faulted,
-        SlotState::Expired => Reason::Expired,
+        SlotState::Expired { .. } => Reason::Expired,
         // The lease may have run out before the engine came round to saying so.
         SlotState::Serving { version, lease } if lease.holds_at(message.now.tick) => {
             trace.step(|| Step(format!("serial {} of {} is served", version.serial(), slot.apex)));
@@ -103,6 +109,16 @@ pub(super) fn time_left(message: &Message<'_>, slot: &Slot, version: &Version) -
         Some(end) => u32::try_from(end.since(message.now.tick).as_secs()).ok(),
         None => Soa::from_rdata(version.soa().rdata).map(|soa| soa.expire),
     }
+}
+
+/// What the ZONEVERSION option says, if it was asked for: of the zone that answers, also if what it
+/// answers is that the name does not exist, or that it has failed (RFC 9660 §3.2).
+pub(super) fn told_version(
+    message: &Message<'_>,
+    apex: NameRef<'_>,
+    serial: Serial,
+) -> Option<[u8; ZONEVERSION_OCTETS]> {
+    message.wanted.zone_version.then(|| zone_version(apex, serial))
 }
 
 /// RFC 7873 §5.4: a query without a question asks for nothing but a cookie, or whether its own is good.

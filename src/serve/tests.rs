@@ -18,6 +18,7 @@ use crate::zone::{DigestKey, Lease, Slot, SlotState, Version, ZoneSet, diff, res
 
 mod cookies;
 mod limits;
+mod options;
 mod peers;
 
 use peers::signed;
@@ -51,7 +52,7 @@ fn world() -> World {
         ("example.", serving(second_version())),
         ("big.", serving(zone("big.", &big))),
         ("loading.", SlotState::Loading),
-        ("expired.", SlotState::Expired),
+        ("expired.", SlotState::Expired { serial: Some(Serial(41)) }),
         ("faulted.", SlotState::Faulted),
         ("lapsed.", dated(zone("lapsed.", ""), Lease::until(NOW.tick))),
         ("lasting.", dated(zone("lasting.", ""), Lease::until(NOW.tick + Duration::from_secs(90)))),

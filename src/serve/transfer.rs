@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::query::{observe, serving, time_left};
+use super::query::{observe, serving, time_left, told_version};
 use super::{Asked, Ending, Message, Then, WorkerState};
 use crate::dns::message::{Question, Writer};
 use crate::dns::{Name, RecordType, ResponseCode};
@@ -63,7 +63,9 @@ pub(super) fn handle<'m>(
     };
     observe(message, slot, asked, worker);
     let expire = time_left(message, slot, version);
-    let ending = Ending { expire, anchor: Some(question.name), ..Ending::plain(ResponseCode::NoError) };
+    let zone_version = told_version(message, version.apex(), version.serial());
+    let ending =
+        Ending { expire, zone_version, anchor: Some(question.name), ..Ending::plain(ResponseCode::NoError) };
     match requested {
         Requested::Ixfr(serial) if over_udp => {
             writer.set_authoritative();

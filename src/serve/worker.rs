@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Counters;
 use crate::dns::{Name, Serial};
@@ -17,6 +18,8 @@ pub struct WorkerState {
     pub observed: Vec<Observation>,
     /// What is worth a line in the log: at most [`REFUSALS_MAX`], then only the counters know.
     pub refused: Vec<Refusal>,
+    /// How long its connections are kept without a message, which those who ask are told (RFC 7828).
+    pub stream_idle: Duration,
     /// This worker's counters; anybody may read them.
     pub counters: Arc<Counters>,
 }

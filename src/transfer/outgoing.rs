@@ -41,6 +41,13 @@ pub struct ReplyEdns {
     pub options: Vec<(u16, Vec<u8>)>,
 }
 
+impl ReplyEdns {
+    /// The options as a writer takes them.
+    pub fn written_options(&self) -> Vec<OptOption<'_>> {
+        self.options.iter().map(|(code, data)| OptOption::Plain { code: *code, data }).collect()
+    }
+}
+
 /// A transfer that policy has allowed and that nothing of has been sent.
 #[derive(Debug)]
 pub struct TransferStart {
@@ -176,9 +183,7 @@ impl Outgoing {
             .with_compression(Compression::ExactCase);
         writer.set_authoritative();
         let edns = self.start.edns.clone().filter(|_| is_first);
-        let options = edns.iter().flat_map(|edns| &edns.options);
-        let options: Vec<OptOption<'_>> =
-            options.map(|(code, data)| OptOption::Plain { code: *code, data }).collect();
+        let options = edns.as_ref().map(ReplyEdns::written_options).unwrap_or_default();
         let opt = edns.as_ref().map(|&ReplyEdns { udp_size, do_bit, .. }| Opt {
             udp_size,
             do_bit,

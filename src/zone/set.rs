@@ -14,7 +14,7 @@ use super::digest::DigestKey;
 use super::page::hash;
 use super::tree::{Tree, bits_for, page_index, wants_regrowing};
 use super::version::Version;
-use crate::dns::{Name, NameRef};
+use crate::dns::{Name, NameRef, Serial};
 use crate::ident::ZoneId;
 use crate::time::Tick;
 
@@ -58,7 +58,10 @@ pub enum SlotState {
         lease: Lease,
     },
     /// No primary confirmed the zone for as long as its SOA allows.
-    Expired,
+    Expired {
+        /// The serial that was served last.
+        serial: Option<Serial>,
+    },
     /// The zone failed inside the server.
     Faulted,
 }
@@ -188,11 +191,23 @@ fn regrow(tree: &Tree<Member>, len: usize) -> Tree<Member> {
 }
 
 impl Slot {
+    /// The serial that is or was served last, as far as it is known.
+    pub fn last_serial(&self) -> Option<Serial> {
+        match &self.state {
+            SlotState::Serving { version, .. } => Some(version.serial()),
+            SlotState::Expired { serial } => *serial,
+            SlotState::Loading | SlotState::Faulted => None,
+        }
+    }
+
     /// The version that may be served at `tick`.
     pub fn version_at(&self, tick: Tick) -> Option<&Arc<Version>> {
         match &self.state {
             SlotState::Serving { version, lease } if lease.holds_at(tick) => Some(version),
-            SlotState::Serving { .. } | SlotState::Loading | SlotState::Expired | SlotState::Faulted => None,
+            SlotState::Serving { .. }
+            | SlotState::Loading
+            | SlotState::Expired { .. }
+            | SlotState::Faulted => None,
         }
     }
 }

@@ -4,7 +4,8 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use crate::wire::{Message, Reply};
+use crate::texts::ZONE;
+use crate::wire::{Message, Reply, SOA, Stream};
 use crate::yard::PATIENCE;
 
 /// A socket that is connected to a server.
@@ -68,4 +69,27 @@ impl Client {
         self.0.set_nonblocking(false).expect("an option");
         found
     }
+}
+
+/// The answers over UDP and over TCP.
+pub fn both(server: SocketAddr, message: &Message) -> [Reply; 2] {
+    [Client::at([127, 0, 0, 1], server).ask(message), Stream::to(server).ask(message)]
+}
+
+/// Fails unless the answers over UDP and TCP are the same, octet for octet; gives it.
+pub fn same(server: SocketAddr, message: &Message) -> Reply {
+    let [udp, tcp] = both(server, message);
+    assert_eq!(udp, tcp, "the same over UDP and TCP");
+    udp
+}
+
+/// Whether the server says nothing to these octets on either transport, and goes on after them.
+pub fn says_nothing(server: SocketAddr, octets: &[u8]) -> bool {
+    let after = Message::query(0xaf7e, ZONE, SOA);
+    let client = Client::at([127, 0, 0, 1], server);
+    client.send(&Message(octets.to_vec()));
+    let mut stream = Stream::to(server);
+    stream.send(&[octets.to_vec(), after.0.clone()]);
+    // Both answer in order: what comes first is for the later one, or not silence.
+    client.ask(&after).id() == 0xaf7e && stream.read().is_some_and(|reply| reply.id() == 0xaf7e)
 }

@@ -25,11 +25,13 @@ mod interop;
 mod kills;
 mod large;
 mod lost;
+mod messages;
 mod million;
 mod notified;
 mod notify;
 mod observer;
 mod operator;
+mod options;
 mod pair;
 mod peer;
 mod queries;
@@ -83,10 +85,12 @@ const ALL: &[&[Test]] = &[
     kills::TESTS,
     large::TESTS,
     lost::TESTS,
+    messages::TESTS,
     million::TESTS,
     notified::TESTS,
     notify::TESTS,
     operator::TESTS,
+    options::TESTS,
     pair::TESTS,
     queries::TESTS,
     questions::TESTS,

@@ -197,7 +197,7 @@ impl Observer {
             let zone = slot.id.0 as usize;
             match &slot.state {
                 SlotState::Serving { version, .. } => self.publishes(server, zone, now, version),
-                SlotState::Expired => {
+                SlotState::Expired { .. } => {
                     let watched = &mut self.watched[server][zone];
                     assert!(!watched.must_serve(now), "server {server} gives {} up too early", ZONES[zone]);
                     watched.may_go_back = true;

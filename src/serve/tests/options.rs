@@ -1,0 +1,61 @@
+//! KEEPALIVE (RFC 7828) and ZONEVERSION (RFC 9660).
+
+use super::*;
+
+/// The data of an option in the reply.
+fn told(transport: Transport, octets: &[u8], option: u16) -> Option<Vec<u8>> {
+    let mut worker = WorkerState { stream_idle: Duration::from_millis(12_345), ..WorkerState::new() };
+    let (mut out, from) = (vec![0; 65_535], STRANGER.parse().unwrap());
+    let outcome = serve(octets.into(), from, transport, NOW, &world(), &mut worker, &mut out, &mut Silent);
+    let Outcome::Reply(length) = outcome else { panic!("{outcome:?}") };
+    let reader = Reader::new(&out[..length]).unwrap();
+    reader.edns()?.option(option).map(<[u8]>::to_vec)
+}
+
+fn asking(qname: &str, option: u16) -> Vec<u8> {
+    query_edns(qname, "A", 1232, &[OptOption::Plain { code: option, data: b"" }])
+}
+
+#[test]
+fn a44_a45_the_time_of_a_connection_is_told_on_connections_to_whoever_asks() {
+    let octets = asking("www.example.", code::KEEPALIVE);
+    assert_eq!(told(Transport::Tcp, &octets, code::KEEPALIVE), Some(123u16.to_be_bytes().to_vec()));
+    assert_eq!(told(Transport::Udp, &octets, code::KEEPALIVE), None);
+    let octets = query_edns("www.example.", "A", 1232, &[]);
+    assert_eq!(told(Transport::Tcp, &octets, code::KEEPALIVE), None);
+    assert_eq!(crate::dns::edns::keepalive(Duration::from_secs(86_400)), [0xff, 0xff]);
+}
+
+#[test]
+fn a49_the_version_of_the_zone_that_answers() {
+    let told = |qname: &str| told(Transport::Udp, &asking(qname, code::ZONEVERSION), code::ZONEVERSION);
+    let version = |labels: u8, serial: u8| Some(vec![labels, 0, 0, 0, 0, serial]);
+    assert_eq!(told("www.example."), version(1, 8));
+    assert_eq!(told("none.example."), version(1, 8));
+    assert_eq!(told("big.big."), version(1, 7));
+    assert_eq!(told("x.lapsed."), version(1, 7), "with SERVFAIL");
+    assert_eq!(told("x.expired."), version(1, 41), "with SERVFAIL");
+    for qname in ["x.loading.", "not.ours.", "www.private."] {
+        assert_eq!(told(qname), None, "{qname}");
+    }
+    let plain = query_edns("www.example.", "A", 1232, &[]);
+    assert_eq!(super::options::told(Transport::Udp, &plain, code::ZONEVERSION), None, "never unasked");
+}
+
+#[test]
+fn a50_a_query_with_a_version_is_a_format_error() {
+    let octets =
+        query_edns("www.example.", "A", 1232, &[OptOption::Plain { code: code::ZONEVERSION, data: b"x" }]);
+    assert_eq!(ask(&world(), &octets), ["FormErr", "opt 1232"]);
+}
+
+#[test]
+fn options_that_were_asked_for_survive_truncation() {
+    let options =
+        [code::NSID, code::ZONEVERSION, code::EXPIRE].map(|code| OptOption::Plain { code, data: b"" });
+    let (_, reply, _) = send(&world(), STRANGER, Transport::Udp, &query_edns("big.big.", "A", 512, &options));
+    let reader = Reader::new(&reply).unwrap();
+    assert!(reader.header().is_truncated() && reply.len() <= 512);
+    let edns = reader.edns().unwrap();
+    assert!(edns.option(code::NSID).is_some() && edns.option(code::ZONEVERSION).is_some());
+}
