@@ -23,7 +23,8 @@ impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
         let cut = owner_of(version, node, trail.name);
         let Some(servers) = node.rrset(RecordType::NS) else { return Ok(()) };
         self.put(Section::Authority, cut, &servers, servers.ttl())?;
-        if self.query.signatures == Signatures::Wanted {
+        // RFC 4035 §3.1.4.1; a DS that nothing signs is of no use to anybody.
+        if self.query.signatures == Signatures::Wanted && version.denial().is_some() {
             match node.rrset(RecordType::DS) {
                 Some(ds) => self.put_signed(Section::Authority, cut, node, &ds)?,
                 // The child is not signed, and that has to be proven too.

@@ -246,6 +246,13 @@ fn b08_ds_belongs_to_the_parent() {
 }
 
 #[test]
+fn b08_a_zone_without_signatures_refers_without_ds() {
+    let wanted = Query { signatures: Signatures::Wanted, ..PLAIN };
+    let shown = ask_with(&example(), "x.sub.example.", "A", 65_535, wanted);
+    assert!(shown.iter().all(|line| !line.contains(" DS ")), "{shown:#?}");
+}
+
+#[test]
 fn b09_in_domain_glue_is_needed_and_b10_sibling_glue_is_not() {
     let in_domain: String =
         (10..30).map(|n| format!("sub 60 NS n{n}.sub\nn{n}.sub 60 A 192.0.2.{n}\n")).collect();
