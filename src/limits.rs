@@ -32,6 +32,10 @@ pub const RATE_BUCKETS: usize = 1 << 16;
 pub const REPLIES_PER_SECOND: u32 = 200;
 /// Each n-th reply over the limit is sent truncated; default of `rrl.slip` (o01).
 pub const RATE_SLIP: u32 = 2;
+/// Error reports that a worker keeps until its driver takes them (a52).
+pub const REPORTS_MAX: usize = 64;
+/// Kinds of error reports, by zone and code, that are counted apart (a52).
+pub const REPORT_KINDS_MAX: usize = 1024;
 /// Deltas that hang in a version, so that a rush after a NOTIFY never touches the disk.
 pub const RECENT_OCTETS_MAX: usize = 64 * 1024;
 /// Zones in one group commit of the store.

@@ -82,6 +82,8 @@ reasons! {
     QueryType = "Q08" Some(30), "not a query type";
     /// Clients that know cookies have to show a good one here (RFC 7873 §5.2.4).
     CookieWanted = "Q09" None, "cookie wanted";
+    /// A resolver reported an error of a zone here (RFC 9567).
+    ErrorReported = "Q10" None, "a resolver reports an error";
     /// No rule of `allow_transfer` matches the peer.
     TransferDenied = "T01" Some(18), "transfer denied";
     /// A rule matches the address but wants a key that was not used.

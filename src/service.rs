@@ -7,6 +7,7 @@
 mod desk;
 mod housekeeping;
 mod kept;
+mod reports;
 mod secrets;
 mod traffic;
 mod wiring;
@@ -34,6 +35,7 @@ use crate::store::{Options, Store, StoreError};
 use desk::Outward;
 use housekeeping::Housekeeping;
 use kept::Kept;
+use reports::Reports;
 use traffic::Traffic;
 use wiring::Handles;
 
@@ -106,12 +108,14 @@ impl Service {
         let names = handles.names();
         let running = Arc::new(Mutex::new(Running { config, handles, kept, engine: engine.clone() }));
         let traffic = Arc::new(OnceLock::new());
-        let operations = Arc::new(Operator { running: running.clone(), names, traffic: traffic.clone() });
-        let control = Control::start(&socket, engine.clone(), operations)
+        let reports = Arc::new(Reports::default());
+        let operations =
+            Operator { running: running.clone(), names, traffic: traffic.clone(), reports: reports.clone() };
+        let control = Control::start(&socket, engine.clone(), Arc::new(operations))
             .map_err(|error| StartError::System("cannot listen on the control socket", error))?;
         // A zone that was served before is never refused, not even for the moment until it is shown.
         engine.settle();
-        let Front { workers, wake, streams } = open_front(&engine, sockets, runtimes, limits)
+        let Front { workers, wake, streams } = open_front(&engine, reports, sockets, runtimes, limits)
             .map_err(|error| StartError::System("cannot start the threads that answer", error))?;
         traffic.get_or_init(|| Traffic::of(&workers, &streams));
         let housekeeping = Housekeeping::start(running.clone())
@@ -244,11 +248,12 @@ fn stream_limits(config: &Config) -> StreamLimits {
 
 fn open_front(
     engine: &Engine,
+    reports: Arc<Reports>,
     sockets: Vec<Sockets>,
     runtimes: usize,
     limits: StreamLimits,
 ) -> io::Result<Front> {
-    let desk: Arc<dyn crate::net::Desk> = Arc::new(desk::Front::new(engine.clone()));
+    let desk: Arc<dyn crate::net::Desk> = Arc::new(desk::Front::new(engine.clone(), reports));
     let wake = Wake::new()?;
     let mut workers = Vec::new();
     let mut listeners: Vec<Vec<_>> = (0..runtimes).map(|_| Vec::new()).collect();
@@ -299,11 +304,16 @@ struct Operator {
     names: wiring::Names,
     /// Set when the sockets answer.
     traffic: Arc<OnceLock<Traffic>>,
+    reports: Arc<Reports>,
 }
 
 impl Operations for Operator {
     fn traffic(&self) -> serde_json::Value {
         self.traffic.get().unwrap_or(&Traffic::default()).to_json()
+    }
+
+    fn reports(&self) -> serde_json::Value {
+        self.reports.to_json()
     }
 
     fn reload(&self, force: bool) -> Result<String, String> {

@@ -22,6 +22,18 @@ pub(super) fn status(server: &Server, zone: Option<String>) -> Result<(), String
         let serial = stored["serial"].as_u64().map_or_else(|| String::from("-"), |serial| serial.to_string());
         anstream::println!("{}  stored, not configured  serial {serial}", text(&stored["zone"]));
     }
+    for kind in value["reports"]["kinds"].as_array().into_iter().flatten() {
+        let zone = kind["zone"].as_str().unwrap_or("names that are not ours");
+        let meaning = kind["meaning"].as_str().unwrap_or("unknown");
+        anstream::println!(
+            "{zone}  {} reports of error {} ({meaning}), last {} of {} {}",
+            kind["count"],
+            kind["code"],
+            text(&kind["last"]),
+            text(&kind["last_name"]),
+            text(&kind["last_type"])
+        );
+    }
     if let lost @ 1.. = value["traffic"]["udp_lost"].as_u64().unwrap_or(0) {
         anstream::println!("{lost} datagrams were lost because they came faster than they were read");
     }

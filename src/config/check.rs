@@ -75,11 +75,12 @@ pub(super) fn check(path: &Path, text: String, known: &[Zone]) -> Result<Config,
     let rrl = checker.rrl(&raw.rrl, &peers);
     let cookies = checker.cookies(&raw.cookies);
     let zones = zone::zones(&mut checker, &raw, known);
+    let reports = checker.reports(&raw.reports, &zones);
     let Checker { problems, warnings, .. } = checker;
     match (server, problems.is_empty()) {
         (Some(server), true) => {
             let path = path.to_owned();
-            Ok(Config { path, server, control, rrl, cookies, timers, keys, peers, zones, warnings })
+            Ok(Config { path, server, control, rrl, cookies, reports, timers, keys, peers, zones, warnings })
         }
         _ => Err(ConfigError::new(path, text, problems)),
     }

@@ -1,12 +1,14 @@
-//! `[rrl]` and `[cookies]`: how often clients are answered, and how they show that they are real.
+//! `[rrl]`, `[cookies]` and `[reports]`: how often clients are answered, how they show that they are real,
+//! and what they tell us.
 
 use ipnet::IpNet;
 use toml::Spanned;
 
 use super::check::Checker;
 use super::problem::Problem;
-use super::raw::{RawCookieMode, RawCookies, RawRrl};
-use super::{Cookies, Peer, PeerIndex, Rrl, Rule, Who};
+use super::raw::{RawCookieMode, RawCookies, RawReports, RawRrl};
+use super::{Cookies, Peer, PeerIndex, Reports, Rrl, Rule, Who, Zone};
+use crate::dns::Name;
 use crate::limits;
 use crate::policy::cookies::{CookieMode, CookieSecret, SECRETS_MAX};
 use crate::reason::Reason;
@@ -71,6 +73,31 @@ impl Checker<'_> {
             self.problem(problem.hint("make one with: openssl rand -hex 16"));
         }
         secrets
+    }
+
+    /// `[reports]`.
+    pub(super) fn reports(&mut self, raw: &RawReports, zones: &[Zone]) -> Reports {
+        let channel = raw.channel.as_ref().and_then(|written| self.agent(written));
+        let agent = raw.agent.as_ref().and_then(|written| self.agent(written));
+        if let (Some(name), Some(written)) = (&agent, &raw.agent)
+            && !zones.iter().any(|zone| name.as_ref().is_at_or_below(zone.name.as_ref()))
+        {
+            let title = format!("no zone here holds {name}");
+            let problem = Problem::new(Reason::ConfigConflict, written.span(), title);
+            self.problem(problem.hint("an agent takes reports under a name of a zone that is served here"));
+        }
+        Reports { channel, agent }
+    }
+
+    /// The name of an agent, which is not the root (RFC 9567 §6.2).
+    fn agent(&mut self, written: &Spanned<String>) -> Option<Name> {
+        let name = self.name(written, "report agent")?;
+        if name.as_ref().is_root() {
+            let problem = Problem::new(Reason::ConfigBadValue, written.span(), "the root takes no reports");
+            self.problem(problem.hint("leave the key out, and nobody is asked for reports"));
+            return None;
+        }
+        Some(name)
     }
 
     /// A rule without a key: no client of the public signs.

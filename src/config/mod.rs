@@ -44,6 +44,8 @@ pub struct Config {
     pub rrl: Rrl,
     /// `[cookies]`.
     pub cookies: Cookies,
+    /// `[reports]`.
+    pub reports: Reports,
     /// `[timers]`: bounds on what a zone's SOA says.
     pub timers: Clamps,
     /// `[keys."NAME"]`, sorted by name.
@@ -128,6 +130,15 @@ pub struct Cookies {
     /// Secrets that several servers share, the one that makes cookies first; `None` if the server makes
     /// its own.
     pub secrets: Option<Vec<CookieSecret>>,
+}
+
+/// `[reports]`: errors that resolvers find in answers (RFC 9567).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reports {
+    /// Where resolvers are asked to report them to.
+    pub channel: Option<Name>,
+    /// The domain here under which they come in.
+    pub agent: Option<Name>,
 }
 
 /// `[control]`: the operator's way in.

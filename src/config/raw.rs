@@ -22,6 +22,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub cookies: RawCookies,
     #[serde(default)]
+    pub reports: RawReports,
+    #[serde(default)]
     pub timers: RawTimers,
     #[serde(default)]
     pub keys: BTreeMap<Spanned<String>, RawKey>,
@@ -87,6 +89,14 @@ pub(super) enum RawCookieMode {
     Answer,
     Require,
     Off,
+}
+
+/// `[reports]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawReports {
+    pub channel: Option<Spanned<String>>,
+    pub agent: Option<Spanned<String>>,
 }
 
 /// `[timers]`.

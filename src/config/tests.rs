@@ -16,6 +16,10 @@ workers = 1
 [rrl]
 per_second = 500
 
+[reports]
+channel = "er.example.org"
+agent = "er.example.com"
+
 [cookies]
 secret_file = "cookie.key"
 
@@ -94,6 +98,7 @@ fn the_sample_means_what_it_says() {
     assert_eq!(exempt, ["127.0.0.0/8", "::1/128", "ns2", "ns3"]);
     let secrets = config.cookies.secrets.as_deref().unwrap_or_default();
     assert_eq!((config.cookies.mode, secrets.len(), secrets[1].0[0]), (CookieMode::Answer, 2, 0xff));
+    assert_eq!(config.reports.channel, Some(name("er.example.org")));
     assert_eq!(config.keys.len(), 1);
     assert_eq!(config.keys[0].secret, b"secret");
     assert_eq!(config.peer(PeerIndex(0)).address, SocketAddr::from(([192, 0, 2, 2], 53)));
@@ -109,7 +114,7 @@ fn the_sample_means_what_it_says() {
     let Role::Primary(primary) = &com.role else { panic!("{:?}", com.role) };
     assert_eq!(primary.file, directory.path().join("zones/example.com.zone"));
     assert_eq!(com.guard, Guard { action: GuardAction::Hold, records: 100, percent: 30 });
-    assert!(com.position.ends_with("config.toml:32"), "{}", com.position);
+    assert!(com.position.ends_with("config.toml:36"), "{}", com.position);
 
     let Role::Secondary(secondary) = &config.zones[1].role else { panic!("{:?}", config.zones[1].role) };
     assert_eq!(secondary.primaries, [PeerIndex(1), PeerIndex(0)]);
@@ -199,7 +204,7 @@ fn mistakes_are_named_where_they_are() {
         ("flock.key", "flok.key", Reason::ConfigSecret, "flok.key: No such file"),
         ("secret_file = \"flock.key\"", "", Reason::ConfigMissingKey, "has no secret"),
         ("secret_file = \"flock.key\"", "secret = \"???\"", Reason::ConfigSecret, "not base64"),
-        ("\"example.net\"", "\"EXAMPLE.com.\"", Reason::ConfigDuplicate, "config.toml:32"),
+        ("\"example.net\"", "\"EXAMPLE.com.\"", Reason::ConfigDuplicate, "config.toml:36"),
         ("\"example.net\"", "\"a..b\"", Reason::ConfigBadValue, "is not a name"),
         ("ixfr = false", "file = \"x\"", Reason::ConfigConflict, "means nothing for a secondary zone"),
         ("\"accept_after\"", "\"alert\"", Reason::ConfigConflict, "goes with"),
@@ -221,6 +226,13 @@ fn mistakes_are_named_where_they_are() {
             "did you mean `require`?",
         ),
         ("workers = 1", "allow_query = [\"ns4\"]", Reason::ConfigUnknownName, "did you mean `ns2`?"),
+        (
+            "\"er.example.com\"",
+            "\"er.example.org\"",
+            Reason::ConfigConflict,
+            "no zone here holds er.example.org.",
+        ),
+        ("\"er.example.org\"", "\".\"", Reason::ConfigBadValue, "the root takes no reports"),
         ("secondaries", "name = \"x\"\nsecondaries", Reason::ConfigConflict, "has a `name`"),
     ] {
         assert!(SAMPLE.contains(from), "{from}");
@@ -248,7 +260,7 @@ fn r24_peers_are_told_apart_by_key_or_address_and_two_ports_are_warned_of() {
     let text = SAMPLE.replace(ns3, "address = \"192.0.2.2:5353\"\nkey = \"flock.example\"");
     let said = load(directory.path(), &text).expect("a config").warnings.swap_remove(0);
     assert!(
-        said.contains("\"ns2\"") && said.contains("\"ns3\"") && said.contains("config.toml:22"),
+        said.contains("\"ns2\"") && said.contains("\"ns3\"") && said.contains("config.toml:25"),
         "{said}"
     );
 }

@@ -35,6 +35,8 @@ pub trait Operations: Send + Sync {
     fn reload(&self, force: bool) -> Result<String, String>;
     /// What came in and went out since the start, in numbers.
     fn traffic(&self) -> Value;
+    /// The errors that resolvers reported (RFC 9567), by zone and code.
+    fn reports(&self) -> Value;
     /// The configured name of a peer.
     fn peer_name(&self, peer: u32) -> String;
 }
@@ -155,7 +157,8 @@ impl Desk {
                 let zones = self.engine.statuses();
                 let zones: Vec<Value> = zones.iter().map(|status| self.named(status)).collect();
                 let (stored, traffic) = (self.engine.stored(), self.operations.traffic());
-                json!({ "zones": zones, "stored": stored, "traffic": traffic })
+                let reports = self.operations.reports();
+                json!({ "zones": zones, "stored": stored, "traffic": traffic, "reports": reports })
             }
             Request::Status { zone: Some(zone) } => {
                 let (_, id) = self.zone(zone)?;

@@ -42,6 +42,46 @@ pub mod code {
     pub const ZONEVERSION: u16 = 19;
 }
 
+/// What the INFO-CODEs of extended errors mean, by number (the IANA registry).
+const EDE_MEANINGS: [&str; 31] = [
+    "Other Error",
+    "Unsupported DNSKEY Algorithm",
+    "Unsupported DS Digest Type",
+    "Stale Answer",
+    "Forged Answer",
+    "DNSSEC Indeterminate",
+    "DNSSEC Bogus",
+    "Signature Expired",
+    "Signature Not Yet Valid",
+    "DNSKEY Missing",
+    "RRSIGs Missing",
+    "No Zone Key Bit Set",
+    "NSEC Missing",
+    "Cached Error",
+    "Not Ready",
+    "Blocked",
+    "Censored",
+    "Filtered",
+    "Prohibited",
+    "Stale NXDOMAIN Answer",
+    "Not Authoritative",
+    "Not Supported",
+    "No Reachable Authority",
+    "Network Error",
+    "Invalid Data",
+    "Signature Expired before Valid",
+    "Too Early",
+    "Unsupported NSEC3 Iterations Value",
+    "Unable to conform to policy",
+    "Synthesized",
+    "Invalid Query Type",
+];
+
+/// What an INFO-CODE of an extended error means, if it is registered (RFC 8914 §5.2).
+pub fn ede_meaning(info_code: u16) -> Option<&'static str> {
+    EDE_MEANINGS.get(usize::from(info_code)).copied()
+}
+
 /// The DO bit among the flags (RFC 3225 §3).
 const DO: u16 = 0x8000;
 

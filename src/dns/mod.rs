@@ -12,6 +12,7 @@ pub mod nsec3;
 pub mod rcode;
 pub mod rdata;
 pub mod record;
+pub mod report;
 pub mod rtype;
 pub mod serial;
 pub mod soa;

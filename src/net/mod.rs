@@ -28,7 +28,7 @@ use arc_swap::Guard;
 use crate::dns::message::{Header, Writer};
 use crate::dns::{ResponseCode, Serial};
 use crate::ident::{PeerId, ZoneId};
-use crate::serve::{Observation, Refusal, WorkerState, World};
+use crate::serve::{Observation, Refusal, Reported, WorkerState, World};
 use crate::time::Now;
 use crate::zone::{Delta, Version};
 
@@ -44,6 +44,8 @@ pub trait Desk: Send + Sync {
     fn observed(&self, seen: Observation);
     /// A transfer to a configured peer was sent to its end.
     fn delivered(&self, zone: ZoneId, to: PeerId, serial: Serial);
+    /// A resolver reported an error.
+    fn reported(&self, reported: Reported);
     /// Something was refused that is worth a line in the log.
     fn refused(&self, refusal: Refusal);
     /// The stored steps from `from` to `version`, oldest first; empty if there are none. May read
@@ -55,6 +57,9 @@ pub trait Desk: Send + Sync {
 fn report(desk: &dyn Desk, worker: &mut WorkerState) {
     for seen in worker.observed.drain(..) {
         desk.observed(seen);
+    }
+    for reported in worker.reported.drain(..) {
+        desk.reported(reported);
     }
     for refusal in worker.refused.drain(..) {
         desk.refused(refusal);

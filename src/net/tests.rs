@@ -46,6 +46,10 @@ impl Desk for TestDesk {
         self.told.lock().expect("a list").push(format!("delivered {zone:?} {to:?} {serial}"));
     }
 
+    fn reported(&self, reported: Reported) {
+        self.told.lock().expect("a list").push(format!("{reported:?}"));
+    }
+
     fn refused(&self, refusal: Refusal) {
         self.told.lock().expect("a list").push(refusal.reason.code().to_owned());
     }

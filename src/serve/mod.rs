@@ -18,6 +18,7 @@ mod limit;
 mod notify;
 mod options;
 mod query;
+mod report;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -26,7 +27,7 @@ mod world;
 
 pub use ahead::{Ahead, look_ahead};
 pub use counters::Counters;
-pub use worker::{Asked, Observation, Refusal, WorkerState};
+pub use worker::{Asked, Observation, Refusal, Reported, WorkerState};
 pub use world::{MinimalAny, ServerFacts, World};
 
 use std::net::SocketAddr;

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::{Ending, Message};
+use crate::dns::NameRef;
 use crate::dns::edns::{
     COOKIE_OCTETS, KEEPALIVE_OCTETS, OPT_OCTETS_MIN, OPTION_OCTETS, Opt, OptOption, ZONEVERSION_OCTETS, code,
     keepalive,
@@ -36,6 +37,10 @@ pub(super) fn write(message: &Message<'_>, ending: &Ending<'_>, writer: &mut Wri
     let mut options = asked_for(message, &numbers);
     if let (Some(info_code), Some(text)) = (ending.reason.and_then(Reason::ede), &text) {
         options.push(OptOption::Ede { info_code, text });
+    }
+    // RFC 9567 §6.2: nobody asks for it, so it is the first to give way.
+    if let Some(agent) = reports_to(message, ending) {
+        options.push(OptOption::Plain { code: code::REPORT_CHANNEL, data: agent.wire() });
     }
     // A33: DO is copied; A31: the other flags are zero.
     let opt = Opt { udp_size: message.world.facts.udp_payload_max, do_bit: edns.do_bit, options: &options };
@@ -92,6 +97,14 @@ fn asked_for<'m>(message: &'m Message<'_>, numbers: &'m Numbers) -> SmallVec<[Op
         push(code::ZONEVERSION, data);
     }
     options
+}
+
+/// Where errors with this answer are reported to. Not those about reports themselves, which would never
+/// end (RFC 9567 §6.2).
+fn reports_to<'m>(message: &'m Message<'_>, ending: &Ending<'_>) -> Option<NameRef<'m>> {
+    let agent = message.world.facts.report_channel.as_ref()?.as_ref();
+    let name = message.request.question?.name;
+    (ending.anchor.is_some() && !name.is_at_or_below(agent)).then_some(agent)
 }
 
 /// What the client is told about a refusal: strangers a fixed phrase, peers that signed also which

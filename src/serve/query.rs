@@ -1,6 +1,6 @@
 //! Opcode QUERY: which zone, may this client, is there something to serve, then the answer.
 
-use super::{Asked, Ending, Message, MinimalAny, Observation, WorkerState, chaos, transfer};
+use super::{Asked, Ending, Message, MinimalAny, Observation, WorkerState, chaos, report, transfer};
 use crate::answer::{AnyAnswer, Query, Signatures, answer};
 use crate::dns::edns::{ZONEVERSION_OCTETS, zone_version};
 use crate::dns::message::{Question, Writer};
@@ -57,9 +57,14 @@ pub(super) fn handle<'m>(
             return Ending { zone_version, ..Ending::refused(ResponseCode::ServFail, reason) };
         }
     };
+    let report = report::read(message, question);
+    if let Some(ending) = report.and_then(|_| report::doubt(message, question, writer, trace)) {
+        return ending;
+    }
     // With DS the version may be that of the zone above.
-    let begun = message.ahead.lookup.filter(|lookup| std::ptr::eq(lookup.version(), version.as_ref()));
-    let lookup = begun.unwrap_or_else(|| version.prepare(question.name));
+    let prepared = message.ahead.lookup.filter(|lookup| std::ptr::eq(lookup.version(), version.as_ref()));
+    let lookup = prepared.unwrap_or_else(|| version.prepare(question.name));
+    let begun = writer.mark();
     let answered = answer(message, lookup, ask(message, question), writer, trace);
     let zone_version = told_version(message, version.apex(), version.serial());
     let mut ending = Ending { anchor: Some(answered.anchor), zone_version, ..Ending::plain(answered.rcode) };
@@ -67,7 +72,10 @@ pub(super) fn handle<'m>(
         observe(message, slot, Asked::Soa, worker);
         ending.expire = time_left(message, slot, version);
     }
-    ending
+    match report {
+        Some(report) => report::take(&report, question, version, begun, ending, writer, worker),
+        None => ending,
+    }
 }
 
 /// The version to serve now, or why there is none (B39: the client hears SERVFAIL).

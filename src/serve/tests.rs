@@ -20,6 +20,7 @@ mod cookies;
 mod limits;
 mod options;
 mod peers;
+mod reports;
 
 use peers::signed;
 

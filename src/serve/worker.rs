@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Counters;
-use crate::dns::{Name, Serial};
+use crate::dns::{Name, RecordType, Serial};
 use crate::ident::{PeerId, ZoneId};
-use crate::limits::{OBSERVED_MAX, REFUSALS_MAX};
+use crate::limits::{OBSERVED_MAX, REFUSALS_MAX, REPORTS_MAX};
 use crate::reason::Reason;
 
 /// The state of one worker. Whoever drives it takes [`observed`](Self::observed) and
@@ -18,6 +18,8 @@ pub struct WorkerState {
     pub observed: Vec<Observation>,
     /// What is worth a line in the log: at most [`REFUSALS_MAX`], then only the counters know.
     pub refused: Vec<Refusal>,
+    /// Errors that resolvers reported: at most [`REPORTS_MAX`], the rest is dropped.
+    pub reported: Vec<Reported>,
     /// How long its connections are kept without a message, which those who ask are told (RFC 7828).
     pub stream_idle: Duration,
     /// This worker's counters; anybody may read them.
@@ -61,6 +63,17 @@ pub struct Refusal {
     pub key: Option<Name>,
 }
 
+/// A resolver says that something failed with it (RFC 9567).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reported {
+    /// What was asked for.
+    pub name: Name,
+    /// Its type.
+    pub qtype: RecordType,
+    /// The INFO-CODE of the extended error (RFC 8914).
+    pub info_code: u16,
+}
+
 impl WorkerState {
     /// A worker that has seen nothing yet.
     pub fn new() -> WorkerState {
@@ -72,6 +85,12 @@ impl WorkerState {
             self.observed.push(observation);
         } else {
             self.counters.count_lost_observation();
+        }
+    }
+
+    pub(super) fn report(&mut self, reported: Reported) {
+        if self.reported.len() < REPORTS_MAX {
+            self.reported.push(reported);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Message;
 use crate::answer::Served;
 use crate::dns::tsig::Keyring;
-use crate::dns::{NameRef, RecordType};
+use crate::dns::{Name, NameRef, RecordType};
 use crate::limits::UDP_PAYLOAD_MAX;
 use crate::policy::cookies::Cookies;
 use crate::policy::rates::RateLimits;
@@ -41,6 +41,10 @@ pub struct ServerFacts {
     pub identity: Option<String>,
     /// The NSID option (RFC 5001), sent to those who ask.
     pub nsid: Option<Vec<u8>>,
+    /// Where resolvers are asked to report errors to (RFC 9567 §6.2).
+    pub report_channel: Option<Name>,
+    /// The domain under which reports come in here.
+    pub report_agent: Option<Name>,
     /// UDP payload that is sent at most, whatever the client offers (RFC 9715).
     pub udp_payload_max: u16,
     /// When ANY gets one RRset only.
@@ -62,6 +66,8 @@ impl Default for ServerFacts {
             version: None,
             identity: None,
             nsid: None,
+            report_channel: None,
+            report_agent: None,
             udp_payload_max: UDP_PAYLOAD_MAX,
             minimal_any: MinimalAny::Always,
         }

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use arc_swap::Guard;
 
+use super::reports::Reports;
 use super::wiring::Names;
-use crate::dns::Serial;
+use crate::dns::edns::ede_meaning;
+use crate::dns::{Name, Serial};
 use crate::engine::shard::Event;
 use crate::engine::watch::os::Watcher;
 use crate::engine::{Engine, Job, Log, Outside};
@@ -17,7 +19,7 @@ use crate::ident::{Attempt, PeerId, ZoneId};
 use crate::net::Desk;
 use crate::net::upstream::Upstream;
 use crate::reason::Reason;
-use crate::serve::{Observation, Refusal, World};
+use crate::serve::{Observation, Refusal, Reported, World};
 use crate::time::{Now, Tick};
 use crate::transfer::incoming::TransferError;
 use crate::zone::{Delta, Version};
@@ -25,6 +27,7 @@ use crate::zone::{Delta, Version};
 /// What the sockets look at and report to.
 pub(super) struct Front {
     engine: Engine,
+    reports: Arc<Reports>,
     /// By cause: when a line was last written, and how many were left out since (R26).
     said: Mutex<HashMap<Reason, (Tick, u64)>>,
 }
@@ -33,8 +36,8 @@ pub(super) struct Front {
 const REFUSAL_LINE_EVERY: Duration = Duration::from_secs(1);
 
 impl Front {
-    pub(super) fn new(engine: Engine) -> Front {
-        Front { engine, said: Mutex::default() }
+    pub(super) fn new(engine: Engine, reports: Arc<Reports>) -> Front {
+        Front { engine, reports, said: Mutex::default() }
     }
 }
 
@@ -79,6 +82,20 @@ impl Desk for Front {
 
     fn delivered(&self, zone: ZoneId, to: PeerId, serial: Serial) {
         self.engine.send(Event::Delivered(zone, to, serial));
+    }
+
+    fn reported(&self, reported: Reported) {
+        let zone = self.world().zones.find(reported.name.as_ref()).map(|slot| slot.apex.clone());
+        if let Some(left_out) = self.may_say(Reason::ErrorReported) {
+            let zone = zone.as_ref().map(Name::to_string);
+            let (code, meaning) = (reported.info_code, ede_meaning(reported.info_code));
+            let reason = Reason::ErrorReported;
+            tracing::warn!(
+                code = reason.code(), zone, name = %reported.name, qtype = %reported.qtype,
+                extended_error = code, meaning, left_out, "{}", reason.text()
+            );
+        }
+        self.reports.count(reported, zone, self.now().wall);
     }
 
     fn refused(&self, refusal: Refusal) {

@@ -142,17 +142,19 @@ pub(super) fn book(config: &Config, handles: &mut Handles, kept: &Kept) -> Book 
         rules: Arc::new(RuleBook::new(rules)),
         peers: Arc::new(peers),
         keys: Arc::new(keys),
-        facts: Arc::new(facts(&config.server)),
+        facts: Arc::new(facts(&config.server, &config.reports)),
         cookies: kept.cookies(&config.cookies),
         rates: Arc::new(RateLimits::new(rates(config, handles), kept.rates.clone())),
     }
 }
 
-fn facts(server: &config::Server) -> ServerFacts {
+fn facts(server: &config::Server, reports: &config::Reports) -> ServerFacts {
     ServerFacts {
         version: server.version.clone(),
         identity: server.identity.clone(),
         nsid: server.nsid.clone().map(String::into_bytes),
+        report_channel: reports.channel.clone(),
+        report_agent: reports.agent.clone(),
         udp_payload_max: server.udp_payload_max,
         minimal_any: match server.minimal_any {
             MinimalAny::Always => serve::MinimalAny::Always,

@@ -38,6 +38,7 @@ mod rates;
 mod relay;
 #[path = "../shared/runner.rs"]
 mod runner;
+mod reports;
 mod service;
 mod signature;
 mod signed;
@@ -85,6 +86,7 @@ const ALL: &[&[Test]] = &[
     queries::TESTS,
     questions::TESTS,
     rates::TESTS,
+    reports::TESTS,
     service::TESTS,
     signed::TESTS,
     signed_chain::TESTS,
