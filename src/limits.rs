@@ -122,3 +122,5 @@ pub const CONDENSED_CACHE_OCTETS: usize = 4 * 1024 * 1024;
 pub const POLLS_MAX: usize = 256;
 /// Requests to other servers that wait to be sent; more fail at once.
 pub const REQUESTS_WAITING_MAX: usize = 1 << 16;
+/// Addresses of name servers of one zone that are told of changes with `notify_ns` (r17).
+pub const NAME_SERVERS_TOLD_MAX: usize = 64;

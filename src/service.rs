@@ -7,6 +7,7 @@
 mod desk;
 mod housekeeping;
 mod kept;
+mod names;
 mod reports;
 mod secrets;
 mod traffic;
@@ -35,9 +36,9 @@ use crate::store::{Options, Store, StoreError};
 use desk::Outward;
 use housekeeping::Housekeeping;
 use kept::Kept;
+use names::Handles;
 use reports::Reports;
 use traffic::Traffic;
-use wiring::Handles;
 
 /// Runtimes that carry connections.
 const RUNTIMES_MAX: usize = 2;
@@ -98,11 +99,11 @@ impl Service {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtimes = cores.min(RUNTIMES_MAX);
         let sockets = open_sockets(&config, runtimes)?;
-        let addresses = sockets.iter().map(|sockets| sockets.address).collect();
+        let addresses: Vec<SocketAddr> = sockets.iter().map(|sockets| sockets.address).collect();
         let clock: Arc<dyn Clock> = Arc::new(OsClock);
         let mut handles = Handles::default();
         let (engine, kept) = start_engine(&config, &mut handles, &clock, cores)?;
-        let upstream = connect(&engine, &handles, clock)?;
+        let upstream = connect(&engine, &handles, &addresses, clock)?;
 
         let (socket, limits) = (config.control.socket.clone(), stream_limits(&config));
         let names = handles.names();
@@ -221,7 +222,12 @@ fn start_engine(
 }
 
 /// Gives the engine a network and a watcher.
-fn connect(engine: &Engine, handles: &Handles, clock: Arc<dyn Clock>) -> Result<Upstream, StartError> {
+fn connect(
+    engine: &Engine,
+    handles: &Handles,
+    listen: &[SocketAddr],
+    clock: Arc<dyn Clock>,
+) -> Result<Upstream, StartError> {
     let told = engine.clone();
     let report = move |zone, attempt, result| told.send(Event::Answered(zone, attempt, result));
     let upstream = Upstream::start(Arc::new(report), clock)
@@ -232,7 +238,7 @@ fn connect(engine: &Engine, handles: &Handles, clock: Arc<dyn Clock>) -> Result<
         Notice::Vanished(zone) => told.send(Event::FileVanished(zone)),
     })
     .map_err(|error| StartError::System("cannot watch zone files", io::Error::other(error)))?;
-    let outward = Outward::new(engine.clone(), upstream.clone(), watcher, handles.addresses());
+    let outward = Outward::new(engine.clone(), upstream.clone(), watcher, handles.names(), listen.to_vec());
     engine.connect(Arc::new(outward));
     Ok(upstream)
 }
@@ -301,7 +307,7 @@ fn reload(running: &Mutex<Running>, force: bool) -> Result<String, String> {
 /// The operator's commands that are not about one zone.
 struct Operator {
     running: Arc<Mutex<Running>>,
-    names: wiring::Names,
+    names: names::Names,
     /// Set when the sockets answer.
     traffic: Arc<OnceLock<Traffic>>,
     reports: Arc<Reports>,

@@ -222,6 +222,9 @@ pub struct Zone {
     pub role: Role,
     /// Whom we send NOTIFY.
     pub notify: Vec<PeerIndex>,
+    /// Whether the name servers of the zone are sent NOTIFY too, where zones served here have their
+    /// addresses.
+    pub notify_ns: bool,
     /// Who may transfer it; nobody unless listed.
     pub transfer: Vec<Rule>,
     /// Who may query it; `None` is everybody.

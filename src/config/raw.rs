@@ -146,6 +146,7 @@ pub(super) struct RawZone {
     pub file: Option<Spanned<String>>,
     pub secondaries: Option<Vec<Spanned<String>>>,
     pub notify: Option<Vec<Spanned<String>>>,
+    pub notify_ns: Option<bool>,
     pub allow_transfer: Option<Vec<Spanned<String>>>,
     pub allow_query: Option<Vec<Spanned<String>>>,
     pub primaries: Option<Spanned<Vec<Spanned<String>>>>,

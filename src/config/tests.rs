@@ -58,6 +58,7 @@ lower_serial_after = "1h30m"
 [[zones]]
 role = "primary"
 file = "more/*.zone"
+notify_ns = true
 "#;
 
 fn directory() -> tempfile::TempDir {
@@ -108,6 +109,10 @@ fn the_sample_means_what_it_says() {
     assert_eq!(names, ["example.com.", "example.net.", "0/25.example.", "a.example."]);
     let com = &config.zones[0];
     assert_eq!(com.notify, [PeerIndex(0)]);
+    assert_eq!(
+        config.zones.iter().map(|zone| zone.notify_ns).collect::<Vec<_>>(),
+        [false, false, true, true]
+    );
     let rules: Vec<&str> = com.transfer.iter().map(|rule| rule.text.as_str()).collect();
     assert_eq!(rules, ["10.0.0.0/8", "key:flock.example", "any", "ns2"]);
     assert_eq!(com.transfer[3].who, Who::Peer(PeerIndex(0)));
@@ -165,6 +170,8 @@ fn mistakes_are_named_where_they_are() {
         ("ixfr = false", "ixrf = false", Reason::ConfigUnknownKey, "did you mean `ixfr`?"),
         ("refresh_min", "wait_at_least", Reason::ConfigUnknownKey, "possible here: `refresh_min`"),
         ("state_dir = \"state\"", "", Reason::ConfigMissingKey, "missing key `state_dir`"),
+        ("ixfr = false", "notify_ns = \"yes\"", Reason::ConfigBadValue, "expected a boolean"),
+        ("ixfr = false", "notify_n = true", Reason::ConfigUnknownKey, "did you mean `notify_ns`?"),
         ("role = \"secondary\"", "role = \"secondry\"", Reason::ConfigBadValue, "did you mean `secondary`?"),
         ("role = \"secondary\"", "", Reason::ConfigMissingKey, "this zone has no `role`"),
         ("\"1s\"", "\"1y\"", Reason::ConfigBadValue, "a duration such as"),
@@ -259,10 +266,9 @@ fn r24_peers_are_told_apart_by_key_or_address_and_two_ports_are_warned_of() {
     }
     let text = SAMPLE.replace(ns3, "address = \"192.0.2.2:5353\"\nkey = \"flock.example\"");
     let said = load(directory.path(), &text).expect("a config").warnings.swap_remove(0);
-    assert!(
-        said.contains("\"ns2\"") && said.contains("\"ns3\"") && said.contains("config.toml:25"),
-        "{said}"
-    );
+    let line = 1 + text.lines().position(|line| line == "[peers.ns2]").expect("its line");
+    assert!(said.contains(&format!("\"ns2\" ({}", directory.path().display())), "{said}");
+    assert!(said.contains(&format!("config.toml:{line})")) && said.contains("\"ns3\""), "{said}");
 }
 
 #[test]

@@ -196,6 +196,7 @@ impl<'a> Merged<'a> {
             name,
             role,
             notify: notify.into_iter().map(|(peer, _)| peer).collect(),
+            notify_ns: self.value(|zone| &zone.notify_ns).is_some_and(|wanted| *wanted),
             transfer,
             query: self.rules(checker, |zone| &zone.allow_query).or_else(|| checker.allow_query.clone()),
             guard,

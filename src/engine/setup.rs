@@ -21,6 +21,9 @@ pub struct ZoneSetup {
     pub role: Role,
     /// Who is told of changes.
     pub notify: Vec<PeerId>,
+    /// Whether the name servers of the zone are told too, where zones served here have their addresses
+    /// (R17).
+    pub notify_ns: bool,
     /// R13.
     pub guard: Guard,
 }

@@ -111,6 +111,8 @@ pub enum Event {
     },
     /// The end of an `Ask`.
     Answered(ZoneId, Attempt, Result<Answer, TransferError>),
+    /// The end of a `FindServers`: where the name servers of the zone are, but for ourselves.
+    Servers(ZoneId, Vec<PeerId>),
     /// A configured peer asked something about a zone.
     Observed(Observation),
     /// A transfer to a secondary was sent to its end.
@@ -141,6 +143,7 @@ impl Event {
             | Event::Synced(zone, ..)
             | Event::Notify { zone, .. }
             | Event::Answered(zone, ..)
+            | Event::Servers(zone, _)
             | Event::Delivered(zone, ..)
             | Event::Command(zone, ..)
             | Event::Durable(zone)
@@ -214,6 +217,9 @@ pub enum Action {
     Watch(ZoneId, Vec<PathBuf>),
     /// Ask a peer.
     Ask(Job),
+    /// Look up the addresses of these name servers of the zone in the zones that are served here, and
+    /// say so with `Event::Servers`.
+    FindServers(ZoneId, Vec<Name>),
     /// Stop asking.
     Cancel(ZoneId, Attempt),
     /// The zone's new status.
@@ -291,6 +297,7 @@ impl Shard {
             Event::Answered(id, attempt, result) => {
                 self.with(id, |zone| zone.answered(now, attempt, result, out))
             }
+            Event::Servers(id, peers) => self.with(id, |zone| zone.servers_found(now, peers, out)),
             Event::Observed(seen) => self.with(seen.zone, |zone| zone.observed(now, seen, out)),
             Event::Delivered(id, peer, serial) => {
                 self.with(id, |zone| zone.delivered(now, peer, serial, out))

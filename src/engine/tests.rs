@@ -27,6 +27,7 @@ use crate::zone::{Change, DigestKey, SlotState, Version, diff};
 mod disk;
 mod loss;
 mod rollback;
+mod servers;
 mod survival;
 
 const ZONE: ZoneId = ZoneId(0);
@@ -49,6 +50,9 @@ struct Bench {
     /// Each publication: the serial, or what was shown in its place.
     shown: Vec<Result<u32, &'static str>>,
     asked: Vec<Job>,
+    /// Name servers that were to be found, and what is found.
+    sought: Vec<Vec<Name>>,
+    servers: Vec<PeerId>,
     status: Option<Arc<ZoneStatus>>,
     todo: VecDeque<Action>,
     busy: bool,
@@ -105,7 +109,8 @@ impl Bench {
         let disk = SimDisk::new();
         let (store, _) = Store::open(Arc::new(disk.clone()), Path::new("/state"), options()).unwrap();
         let guard = Guard { action: GuardAction::Hold, records: 100, percent: 30 };
-        let setup = ZoneSetup { id: ZONE, apex: "example.".parse().unwrap(), role, notify: vec![NS2], guard };
+        let (apex, notify) = ("example.".parse().unwrap(), vec![NS2]);
+        let setup = ZoneSetup { id: ZONE, apex, role, notify, notify_ns: false, guard };
         let mut bench = Bench {
             disk,
             store,
@@ -118,6 +123,8 @@ impl Bench {
             writes: Vec::new(),
             shown: Vec::new(),
             asked: Vec::new(),
+            sought: Vec::new(),
+            servers: Vec::new(),
             status: None,
             todo: VecDeque::new(),
             busy: false,
@@ -187,6 +194,10 @@ impl Bench {
             Action::Status(_, status) => self.status = Some(status),
             Action::Done(_, result) => self.done.push(result),
             Action::Note(_, reason, ..) => self.notes.push(reason),
+            Action::FindServers(_, names) => {
+                self.sought.push(names);
+                self.tell(Event::Servers(ZONE, self.servers.clone()));
+            }
             Action::Watch(..) | Action::Cancel(..) | Action::Forgotten(_) => {}
         }
     }

@@ -45,6 +45,9 @@ use workers::Work;
 pub trait Outside: Send + Sync {
     /// Carries a request out and reports back once with `Event::Answered`.
     fn ask(&self, job: Job);
+    /// Looks the addresses of these name servers of a zone up in the zones that are served here, and
+    /// reports back with `Event::Servers`.
+    fn find_servers(&self, zone: ZoneId, names: Vec<Name>);
     /// The result of a request is not wanted any more.
     fn cancel(&self, zone: ZoneId, attempt: Attempt);
     /// Watch these files for this zone: its file and all that it includes.

@@ -9,6 +9,7 @@ mod loss;
 mod memory;
 mod proposal;
 mod report;
+mod servers;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ use crate::transfer::incoming::{Answer, TransferError};
 use crate::zone::{Lease, Slot, SlotState, Version};
 use file::FileSource;
 use memory::Memory;
+use servers::Servers;
 
 /// The flock's attempts have the top bit, the source's do not.
 const FLOCK_ATTEMPTS: u64 = 1 << 63;
@@ -64,6 +66,7 @@ pub(super) struct Zone {
     held: Option<Box<Proposed>>,
     source: Source,
     flock: Flock,
+    servers: Servers,
     memory: Memory,
     problem: Option<Problem>,
     /// What the store had lost at the start, until a version makes up for it (R01).
@@ -99,6 +102,7 @@ impl Zone {
             held: None,
             source: Source::File(FileSource::default()),
             flock: Flock::new(&setup.notify, FLOCK_ATTEMPTS + first),
+            servers: Servers::default(),
             memory: Memory::default(),
             problem: None,
             damage: None,
@@ -116,13 +120,14 @@ impl Zone {
                 out.push(Action::Note(zone.setup.id, reason, None, text));
             }
         }
-        zone.recall_flock(now);
+        zone.recall_all(now);
         zone.meta.role = zone.role_code();
         zone.begin(now, out);
         if lost {
             zone.ask_secondaries(now, out);
         }
         zone.call_flock(now, out);
+        zone.find_servers(now, out);
         zone
     }
 
@@ -131,12 +136,11 @@ impl Zone {
         if self.setup == setup {
             return;
         }
-        let notify_changed = self.setup.notify != setup.notify;
+        let notify_changed = self.setup.notify != setup.notify || self.setup.notify_ns != setup.notify_ns;
         let source_changed = self.setup.role != setup.role;
         self.setup = setup;
         if notify_changed {
-            self.flock.set_peers(&self.setup.notify);
-            self.call_flock(now, out);
+            self.secondaries_changed(now, out);
         }
         if source_changed {
             // What is known of the primaries goes from one machine to the next.
@@ -160,6 +164,7 @@ impl Zone {
     /// A deadline may have passed.
     pub(super) fn tick(&mut self, now: Now, out: &mut Vec<Action>) {
         self.drive_flock(now, flock::Event::Tick, out);
+        self.find_servers_if_due(now, out);
         self.write_news_if_due(now, out);
         match self.source {
             Source::File(_) => {
@@ -176,7 +181,10 @@ impl Zone {
             Source::File(file) => file.deadline(),
             Source::Primaries { follow, .. } => follow.deadline(),
         };
-        [self.flock.deadline(), self.memory_deadline(), source].into_iter().flatten().min()
+        [self.flock.deadline(), self.servers.deadline(), self.memory_deadline(), source]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// An operator's command.

@@ -139,7 +139,10 @@ impl Flock {
         match event {
             Event::Published { serial, refresh } => self.call(now, serial, refresh, |_| true),
             Event::Serving { serial, refresh } => {
-                self.call(now, serial, refresh, |follower| !follower.is_known_to_have(serial));
+                // Whoever is being told goes on being told.
+                let is_new = |follower: &Follower| follower.lane == Lane::Quiet;
+                let wants = |follower: &Follower| is_new(follower) && !follower.is_known_to_have(serial);
+                self.call(now, serial, refresh, wants);
             }
             Event::Acknowledged(attempt) => self.acknowledged(now, attempt),
             Event::Unanswered(attempt, why) => {

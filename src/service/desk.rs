@@ -1,21 +1,22 @@
 //! The engine as the sockets see it, and the network as the engine sees it.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::Guard;
 
+use super::names::Names;
 use super::reports::Reports;
-use super::wiring::Names;
 use crate::dns::edns::ede_meaning;
 use crate::dns::{Name, Serial};
 use crate::engine::shard::Event;
 use crate::engine::watch::os::Watcher;
 use crate::engine::{Engine, Job, Log, Outside};
 use crate::ident::{Attempt, PeerId, ZoneId};
+use crate::limits::NAME_SERVERS_TOLD_MAX;
 use crate::net::Desk;
 use crate::net::upstream::Upstream;
 use crate::reason::Reason;
@@ -118,12 +119,17 @@ impl Desk for Front {
     }
 }
 
+/// Where a name server is asked that is known by its name only.
+const DNS_PORT: u16 = 53;
+
 /// Carries requests out: finds the peer's address and key, and hands over.
 pub(super) struct Outward {
     engine: Engine,
     upstream: Upstream,
     watcher: Watcher,
-    addresses: Arc<dyn Fn(PeerId) -> Option<SocketAddr> + Send + Sync>,
+    names: Names,
+    /// Where this server listens.
+    listen: Vec<SocketAddr>,
 }
 
 impl Outward {
@@ -131,9 +137,21 @@ impl Outward {
         engine: Engine,
         upstream: Upstream,
         watcher: Watcher,
-        addresses: Arc<dyn Fn(PeerId) -> Option<SocketAddr> + Send + Sync>,
+        names: Names,
+        listen: Vec<SocketAddr>,
     ) -> Outward {
-        Outward { engine, upstream, watcher, addresses }
+        Outward { engine, upstream, watcher, names, listen }
+    }
+
+    /// Whether a message to this address would come to ourselves. Behind a translation of addresses
+    /// nobody can tell; then we hear our own NOTIFY, and refuse it.
+    fn is_ours(&self, address: SocketAddr) -> bool {
+        self.listen.iter().any(|ours| {
+            let same = ours.ip().to_canonical() == address.ip();
+            // Only an address of this machine can be bound.
+            let any = || ours.ip().is_unspecified() && UdpSocket::bind((address.ip(), 0)).is_ok();
+            ours.port() == address.port() && (same || any())
+        })
     }
 }
 
@@ -142,13 +160,27 @@ impl Outside for Outward {
         let world = self.engine.world().load();
         let key = world.peers.get(job.peer).and_then(|peer| peer.key.as_ref());
         job.ask.key = key.and_then(|name| world.keys.find(name.as_ref())).cloned();
-        match (self.addresses)(job.peer) {
+        match self.names.address(job.peer) {
             Some(to) => self.upstream.ask(job.zone, job.attempt, to, job.ask),
             None => {
                 let gone = TransferError::Unreachable(String::from("the peer is not configured any more"));
                 self.engine.send(Event::Answered(job.zone, job.attempt, Err(gone)));
             }
         }
+    }
+
+    fn find_servers(&self, zone: ZoneId, names: Vec<Name>) {
+        let world = self.engine.world().load();
+        let tick = self.engine.clock().now().tick;
+        let hosts = names.iter().flat_map(|name| world.zones.addresses_of(name.as_ref(), tick));
+        let mut addresses: Vec<SocketAddr> = hosts
+            .map(|host| SocketAddr::new(host.to_canonical(), DNS_PORT))
+            .filter(|address| !self.is_ours(*address))
+            .collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses.truncate(NAME_SERVERS_TOLD_MAX);
+        self.engine.send(Event::Servers(zone, self.names.found(zone, &addresses)));
     }
 
     fn cancel(&self, zone: ZoneId, attempt: Attempt) {

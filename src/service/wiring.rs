@@ -1,112 +1,16 @@
 //! From what was configured to what the engine and the workers take.
-//!
-//! Handles are given to names when they first appear and stay the same through every reload; those of
-//! peers are made of the name and are the same after a restart too.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use super::kept::Kept;
+use super::names::Handles;
 use crate::config::{self, Config, MinimalAny, PeerIndex};
-use crate::dns::Name;
 use crate::dns::tsig::{Algorithm, Key, Keyring};
 use crate::engine::{Book, Role, ZoneSetup};
-use crate::ident::{PeerId, ZoneId};
 use crate::policy::rates::{RateLimits, RateSettings};
 use crate::policy::{PeerFacts, Peers, Rule, RuleBook, RuleSet, Who, ZoneRules};
 use crate::serve::{self, ServerFacts};
 use crate::transfer::incoming::TransferLimits;
-
-/// Names by handle, for log lines and replies.
-#[derive(Clone, Default)]
-pub(super) struct Names(Arc<RwLock<Listed>>);
-
-#[derive(Default)]
-struct Listed {
-    zones: Vec<Name>,
-    peers: HashMap<PeerId, (String, SocketAddr)>,
-}
-
-impl Names {
-    /// The apex of a zone.
-    pub(super) fn zone(&self, id: ZoneId) -> String {
-        let names = self.0.read().expect("no thread panics with the names");
-        names.zones.get(id.0 as usize).map_or_else(|| String::from("?"), Name::to_string)
-    }
-
-    /// The configured name of a peer.
-    pub(super) fn peer(&self, id: PeerId) -> String {
-        let names = self.0.read().expect("no thread panics with the names");
-        names.peers.get(&id).map_or_else(|| String::from("?"), |(name, _)| name.clone())
-    }
-}
-
-impl Names {
-    /// The configured name of a peer, and where it is.
-    pub(super) fn peer_at(&self, id: PeerId) -> String {
-        let names = self.0.read().expect("no thread panics with the names");
-        let known = names.peers.get(&id);
-        known.map_or_else(|| String::from("?"), |(name, address)| format!("{name} ({address})"))
-    }
-}
-
-/// The handles given out so far.
-#[derive(Default)]
-pub(super) struct Handles {
-    zones: HashMap<Name, ZoneId>,
-    peers: HashMap<String, PeerId>,
-    names: Names,
-}
-
-impl Handles {
-    /// Names by handle; follows later reloads.
-    pub(super) fn names(&self) -> Names {
-        self.names.clone()
-    }
-
-    /// The handles of the zones of a config that was wired.
-    pub(super) fn zone_ids(&self, config: &Config) -> Vec<ZoneId> {
-        config.zones.iter().filter_map(|zone| self.zones.get(&zone.name).copied()).collect()
-    }
-
-    fn zone(&mut self, name: &Name) -> ZoneId {
-        *self.zones.entry(name.clone()).or_insert_with(|| {
-            let mut names = self.names.0.write().expect("no thread panics with the names");
-            names.zones.push(name.clone());
-            ZoneId(names.zones.len() as u32 - 1)
-        })
-    }
-
-    /// Where a peer is to be reached; follows later reloads.
-    pub(super) fn addresses(&self) -> Arc<dyn Fn(PeerId) -> Option<SocketAddr> + Send + Sync> {
-        let names = self.names.clone();
-        Arc::new(move |peer| {
-            let names = names.0.read().expect("no thread panics with the names");
-            names.peers.get(&peer).map(|(_, address)| *address)
-        })
-    }
-
-    fn peer(&mut self, config: &Config, index: PeerIndex) -> PeerId {
-        let config::Peer { name, address, .. } = config.peer(index);
-        let mut names = self.names.0.write().expect("no thread panics with the names");
-        let id = *self.peers.entry(name.clone()).or_insert_with(|| handle_of(name, &names.peers));
-        names.peers.insert(id, (name.clone(), *address));
-        id
-    }
-}
-
-/// The handle of a peer, from its name. Should two names give one handle, the second takes the next
-/// that is free; in another order of the config what was stored of these two may then be mixed up,
-/// which costs a NOTIFY too many or one that waits for REFRESH.
-fn handle_of(name: &str, taken: &HashMap<PeerId, (String, SocketAddr)>) -> PeerId {
-    let [a, b, c, d, ..] = *blake3::hash(name.as_bytes()).as_bytes();
-    let mut handle = u32::from_be_bytes([a, b, c, d]);
-    while taken.contains_key(&PeerId(handle)) {
-        handle = handle.wrapping_add(1);
-    }
-    PeerId(handle)
-}
 
 /// Everything in the world but the zones.
 pub(super) fn book(config: &Config, handles: &mut Handles, kept: &Kept) -> Book {
@@ -234,6 +138,7 @@ pub(super) fn zones(config: &Config, handles: &mut Handles) -> Vec<ZoneSetup> {
             },
         },
         notify: notified(config, zone).map(|index| handles.peer(config, index)).collect(),
+        notify_ns: zone.notify_ns,
         guard: zone.guard,
     };
     config.zones.iter().map(setup).collect()

@@ -5,6 +5,7 @@
 //! there are apexes, the deepest first.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +15,7 @@ use super::digest::DigestKey;
 use super::page::hash;
 use super::tree::{Tree, bits_for, page_index, wants_regrowing};
 use super::version::Version;
-use crate::dns::{Name, NameRef, Serial};
+use crate::dns::{Name, NameRef, RecordType, Serial};
 use crate::ident::ZoneId;
 use crate::time::Tick;
 
@@ -129,6 +130,18 @@ impl ZoneSet {
         let member =
             members.iter().find(|member| member.hash == hash && member.slot.apex.as_ref() == apex)?;
         Some(&member.slot)
+    }
+
+    /// The addresses of a host as the zones that are served here have them at `tick`, glue included:
+    /// the IPv4 ones first. None if it lies in none of them.
+    pub fn addresses_of(&self, host: NameRef<'_>, tick: Tick) -> Vec<IpAddr> {
+        let version = self.find(host).and_then(|slot| slot.version_at(tick));
+        let Some(node) = version.and_then(|version| version.node(host)) else { return Vec::new() };
+        let records = |rtype| node.rrset(rtype).into_iter().flat_map(|rrset| rrset.records());
+        let v4 = records(RecordType::A).filter_map(|data| <[u8; 4]>::try_from(data).ok().map(IpAddr::from));
+        let v6 =
+            records(RecordType::AAAA).filter_map(|data| <[u8; 16]>::try_from(data).ok().map(IpAddr::from));
+        v4.chain(v6).collect()
     }
 
     /// All zones, in no order that means anything.
@@ -251,5 +264,44 @@ impl fmt::Debug for Lease {
 impl fmt::Debug for ZoneSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ZoneSet({} zones)", self.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+    use std::path::Path;
+
+    use super::*;
+    use crate::zone::text;
+
+    fn serving(apex: &str, records: &str) -> (Name, Option<Arc<Slot>>) {
+        let text = format!("$TTL 300\n@ SOA ns me 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\n{records}");
+        let mut sources =
+            |_: &Path| -> io::Result<Box<dyn Read>> { Ok(Box::new(io::Cursor::new(text.clone()))) };
+        let apex: Name = apex.parse().expect("a name");
+        let loaded = text::load(&mut sources, Path::new("/zone"), &apex, DigestKey([7; 16])).expect("a zone");
+        let state = SlotState::Serving { version: Arc::new(loaded.version), lease: Lease::until(Tick(100)) };
+        (apex.clone(), Some(Arc::new(Slot { id: ZoneId(1), apex, state })))
+    }
+
+    #[test]
+    fn r17_addresses_come_from_zones_that_are_served_and_from_nowhere_else() {
+        let set = ZoneSet::new(DigestKey([7; 16])).with(&[
+            serving("example.", "sub NS ns.sub\nns.sub A 192.0.2.2\nns.sub AAAA 2001:db8::2\nweb CNAME ns\n"),
+            serving("served.example.", "ns AAAA 2001:db8::3\n"),
+        ]);
+        let of = |host: &str, tick: u64| {
+            let host: Name = host.parse().expect("a name");
+            let found = set.addresses_of(host.as_ref(), Tick(tick));
+            found.iter().map(IpAddr::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(of("NS.example.", 0), ["192.0.2.1"]);
+        assert_eq!(of("ns.served.example.", 0), ["192.0.2.1", "2001:db8::3"]);
+        assert_eq!(of("ns.sub.example.", 0), ["192.0.2.2", "2001:db8::2"], "glue is an address");
+        for nowhere in ["web.example.", "none.example.", "ns.example.net.", "."] {
+            assert_eq!(of(nowhere, 0), [""; 0], "{nowhere}");
+        }
+        assert_eq!(of("ns.example.", 100), [""; 0], "an expired zone says nothing");
     }
 }

@@ -19,6 +19,7 @@ pub const TESTS: &[Test] = &[
     ("f01_a_notify_holds_the_new_soa", &[], a_notify_holds_the_new_soa),
     ("f02_only_configured_secondaries_are_told", &["dig", "unshare", "nsenter", "ip"], only_configured),
     ("f02_a_server_does_not_tell_itself", &[], a_server_does_not_tell_itself),
+    ("f02_r17_notify_ns_tells_the_name_servers", &["unshare", "nsenter", "ip"], name_servers),
     ("f03_r17_told_until_acknowledged_and_reminded_until_seen", &[], told_until_seen),
     ("f09_a_secondary_tells_its_own_secondaries", &["dig"], a_secondary_tells_its_own),
     ("f11_a_burst_of_edits_gives_few_notifies", &["dig"], a_burst_of_edits),
@@ -109,14 +110,7 @@ fn only_configured(yard: &Yard) {
     let enclosure = Enclosure::new(yard, Ground::Network, network);
     let (primary, secondary) = (Bellwether::new(yard, "primary"), Bellwether::new(yard, "secondary"));
     let stranger = Bellwether::new(yard, "stranger");
-    let listen = |server: &Bellwether, address: &str| {
-        let config = std::fs::read_to_string(server.config()).expect("a config");
-        let config =
-            config.replace(&format!("listen = [\"{}\"]", server.address), &format!("listen = [{address}]"));
-        std::fs::write(server.config(), config).expect("a config");
-        server.enter(&enclosure);
-        server.start();
-    };
+    let listen = |server: &Bellwether, addresses: &str| listen_inside(server, &enclosure, addresses);
     let text = |serial: u32| {
         zone_text(serial, serial) + "@ NS here\nhere A 192.0.2.9\n@ NS there\nthere A 192.0.2.10\n"
     };
@@ -138,6 +132,84 @@ fn only_configured(yard: &Yard) {
     let told = enclosure.run(&format!("dig @192.0.2.9 +opcode=notify +norecurse {ZONE} SOA"));
     assert!(told.contains("opcode: NOTIFY, status: REFUSED"), "{told}");
     yard::poll("the refusal to be logged", || stranger.log().contains("BW-T05").then_some(()));
+}
+
+/// Starts a server that is configured, inside, at other addresses.
+fn listen_inside(server: &Bellwether, enclosure: &Enclosure, addresses: &str) {
+    let config = std::fs::read_to_string(server.config()).expect("a config");
+    let config =
+        config.replace(&format!("listen = [\"{}\"]", server.address), &format!("listen = [{addresses}]"));
+    std::fs::write(server.config(), config).expect("a config");
+    server.enter(enclosure);
+    server.start();
+}
+
+/// Of the name servers one is the primary itself, one stands in the zone, one in another zone that the
+/// primary serves, one is a peer with a key, and one stands in a zone that nobody here has.
+fn name_servers(yard: &Yard) {
+    // What leaves for an address of this machine leaves from the primary's.
+    let network = "ip link set lo up\nfor n in 8 9 10 11; do ip addr add 192.0.2.$n/32 dev lo; done\n\
+                   for n in 9 10 11; do ip route replace local 192.0.2.$n dev lo table local src 192.0.2.8; done";
+    let enclosure = Enclosure::new(yard, Ground::Network, network);
+    let primary = Bellwether::new(yard, "primary");
+    let text = |serial: u32| {
+        zone_text(serial, serial)
+            + "@ NS self\n@ NS here\n@ NS keyed\n@ NS there.example.net.\n@ NS far.example.org.\n\
+               self A 192.0.2.8\nhere A 192.0.2.9\nkeyed A 192.0.2.11\n"
+    };
+    primary.write_zone(&text(1));
+    let other = primary.dir.join("example.net.zone");
+    std::fs::write(
+        &other,
+        "$TTL 300\n@ SOA ns me 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.8\nthere A 192.0.2.10\n",
+    )
+    .expect("a zone file");
+    primary.configure(&format!(
+        "[peers.keyed]\naddress = \"192.0.2.11:53\"\nkey = \"{KEY_NAME}\"\n\n\
+         [[zones]]\nname = \"{ZONE}\"\nrole = \"primary\"\nfile = \"{}\"\nnotify_ns = true\n\
+         allow_transfer = [\"192.0.2.0/24\", \"keyed\"]\n\n\
+         [[zones]]\nname = \"example.net\"\nrole = \"primary\"\nfile = \"{}\"\n",
+        primary.zone_file().display(),
+        other.display()
+    ));
+    listen_inside(&primary, &enclosure, "\"192.0.2.8:53\"");
+    let secondaries = [("here", 9, Trust::Address), ("there", 10, Trust::Address), ("keyed", 11, Trust::Key)];
+    let secondaries = secondaries.map(|(name, host, trust)| {
+        let server = Bellwether::new(yard, name);
+        server.secondary_of("192.0.2.8:53".parse().expect("an address"), trust);
+        listen_inside(&server, &enclosure, &format!("\"192.0.2.{host}:53\""));
+        server.wait(1);
+        server
+    });
+    for serial in 2..=3 {
+        primary.write_zone(&text(serial));
+        // REFRESH is an hour: nothing but a NOTIFY brings it.
+        secondaries.iter().for_each(|server| server.wait(serial));
+    }
+    let told = |peer: &str| known(&primary, peer)["acknowledged"] == 3;
+    for peer in ["192.0.2.9:53", "192.0.2.10:53", "keyed"] {
+        yard::poll(peer, || told(peer).then_some(()));
+    }
+    // The two that the zone has anyway cannot be reached from here; and it does not tell itself.
+    let listed = || -> Vec<String> {
+        let status = primary.status();
+        let list = status["secondaries"].as_array().expect("secondaries").iter();
+        list.map(|known| known["peer"].as_str().expect("a name").to_owned()).collect()
+    };
+    let all = ["192.0.2.1:53", "192.0.2.9:53", "192.0.2.10:53", "keyed", "[2001:db8::2]:53"];
+    assert_eq!(listed(), all);
+    assert!(!primary.log().contains("BW-T05"), "{}", primary.log());
+    // A name server that is gone from the zone hears nothing more.
+    primary.write_zone(&text(4).replace("@ NS here\n", ""));
+    yard::poll("one fewer", || (listed() == [&all[..1], &all[2..]].concat()).then_some(()));
+    let is_told = |line: &&str| line.contains("notify") && line.contains("to=192.0.2.9:53");
+    let heard = || primary.log().lines().filter(is_told).count();
+    let before = heard();
+    for serial in 5..=6 {
+        primary.write_zone(&text(serial).replace("@ NS here\n", ""));
+        secondaries[1..].iter().for_each(|server| server.wait(serial));
+    }
+    assert!(before > 0 && heard() <= before + 1, "{before} {}", heard());
 }
 
 fn a_server_does_not_tell_itself(yard: &Yard) {

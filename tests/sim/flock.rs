@@ -179,6 +179,7 @@ impl Plan {
                 apex: name(apex),
                 role: role(apex),
                 notify: notify.clone(),
+                notify_ns: false,
                 guard,
             })
             .collect()

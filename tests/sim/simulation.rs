@@ -275,6 +275,7 @@ impl Simulation {
             }
             Action::Publish(..)
             | Action::Watch(..)
+            | Action::FindServers(..)
             | Action::Status(..)
             | Action::Note(..)
             | Action::Forgotten(_) => {}

@@ -99,10 +99,12 @@ fn act(engine: &Engine, actions: &mut Vec<Action>, parked: &mut Vec<Action>) {
             }
             Action::ReadFile(job) => engine.to_workers(Work::Read(job)),
             Action::RollBack(job) => engine.to_workers(Work::RollBack(job)),
-            Action::Watch(..) | Action::Ask(_) | Action::Cancel(..) => match &outside {
-                Some(outside) => hand_out(outside.as_ref(), action),
-                None => parked.push(action),
-            },
+            Action::Watch(..) | Action::Ask(_) | Action::FindServers(..) | Action::Cancel(..) => {
+                match &outside {
+                    Some(outside) => hand_out(outside.as_ref(), action),
+                    None => parked.push(action),
+                }
+            }
             Action::Status(zone, status) => engine.0.publisher.tell(zone, Some(status)),
             Action::Done(token, result) => {
                 let reply =
@@ -121,6 +123,7 @@ fn act(engine: &Engine, actions: &mut Vec<Action>, parked: &mut Vec<Action>) {
 fn hand_out(outside: &dyn super::Outside, action: Action) {
     match action {
         Action::Ask(job) => outside.ask(job),
+        Action::FindServers(zone, names) => outside.find_servers(zone, names),
         Action::Cancel(zone, attempt) => outside.cancel(zone, attempt),
         Action::Watch(zone, files) => outside.watch(zone, files),
         other => unreachable!("only requests are handed out, not {other:?}"),

@@ -47,9 +47,14 @@ impl Memory {
 }
 
 impl Zone {
-    /// Takes in what an earlier run knew of the secondaries.
+    /// Takes in what is stored of secondaries of which nothing is known yet.
     pub(super) fn recall_flock(&mut self, now: Now) {
         self.flock.recall(now, &self.meta.flock);
+    }
+
+    /// Takes in what an earlier run knew.
+    pub(super) fn recall_all(&mut self, now: Now) {
+        self.recall_flock(now);
         self.memory.written = self.revisions();
         if self.live.is_some() {
             let mut jitter = Jitter::new(self.settings.seed ^ u64::from(self.setup.id.0));

@@ -193,6 +193,7 @@ impl Zone {
         self.transfer_settled(now, &published.version, published.origin, out);
         out.push(Action::Publish(self.setup.apex.clone(), Some(slot)));
         self.drive_flock(now, published.notify(), out);
+        self.find_servers(now, out);
         self.answer_waiting(Ok(format!("serial {} is published", published.version.serial())), out);
     }
 }

@@ -28,7 +28,7 @@ impl Flock {
         out.finish()
     }
 
-    /// Takes in what an earlier run of the server knew.
+    /// Takes in what an earlier run of the server knew of those of whom nothing is known yet.
     pub fn recall(&mut self, now: Now, octets: &[u8]) {
         let Some(mut memory) = memory::Reader::new(octets, now) else { return };
         while !memory.is_at_end() && self.recall_one(now, &mut memory).is_some() {}
@@ -41,7 +41,9 @@ impl Flock {
         let acknowledged = memory.option(|memory| Some((memory.serial()?, since(memory.span()?))))?;
         let has = memory.option(|memory| Some((memory.serial()?, since(memory.span()?))))?;
         let asked = memory.option(|memory| memory.span().map(since))?;
-        if let Some(follower) = self.followers.iter_mut().find(|follower| follower.peer == peer) {
+        if let Some(follower) = self.followers.iter_mut().find(|follower| follower.peer == peer)
+            && (follower.acknowledged, follower.has, follower.asked) == (None, None, None)
+        {
             (follower.acknowledged, follower.has, follower.asked) = (acknowledged, has, asked);
         }
         Some(())

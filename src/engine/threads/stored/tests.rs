@@ -44,7 +44,7 @@ fn setup(id: u32, apex: &str) -> ZoneSetup {
         limits: TransferLimits::default(),
     };
     let guard = Guard { action: GuardAction::Off, records: 0, percent: 0 };
-    ZoneSetup { id: ZoneId(id), apex: name(apex), role, notify: Vec::new(), guard }
+    ZoneSetup { id: ZoneId(id), apex: name(apex), role, notify: Vec::new(), notify_ns: false, guard }
 }
 
 /// A server on this disk with these zones, none of which reaches a primary.
