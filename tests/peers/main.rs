@@ -36,9 +36,9 @@ mod queries;
 mod questions;
 mod rates;
 mod relay;
+mod reports;
 #[path = "../shared/runner.rs"]
 mod runner;
-mod reports;
 mod service;
 mod signature;
 mod signed;
