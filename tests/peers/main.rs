@@ -21,6 +21,7 @@ mod identity;
 mod incremental;
 mod interop;
 mod kills;
+mod kinds;
 mod large;
 mod lost;
 mod messages;
@@ -47,6 +48,7 @@ mod signed_primary;
 mod signer;
 mod slow;
 mod sockets;
+mod streams;
 mod survival;
 mod texts;
 mod timers;
@@ -74,6 +76,7 @@ const ALL: &[&[Test]] = &[
     incremental::TESTS,
     interop::TESTS,
     kills::TESTS,
+    kinds::TESTS,
     large::TESTS,
     lost::TESTS,
     messages::TESTS,
@@ -93,6 +96,7 @@ const ALL: &[&[Test]] = &[
     signed_primary::TESTS,
     slow::TESTS,
     sockets::TESTS,
+    streams::TESTS,
     survival::TESTS,
     timers::TESTS,
     transfer_out::TESTS,

@@ -109,7 +109,7 @@ fn refusals_say_why(yard: &Yard) {
         (&["x.broken.test", "A"], "SERVFAIL", "EDE: 24 (Invalid Data): (BW-Q04 zone failed)"),
         (&["new.test", "SOA"], "SERVFAIL", "EDE: 14 (Not Ready): (BW-Q02 not ready)"),
         (&["closed.test", "SOA"], "REFUSED", "EDE: 18 (Prohibited): (BW-Q05 query denied)"),
-        (&["-c", "CH", "version.bind", "TXT"], "REFUSED", "EDE: 21 (Not Supported): (BW-Q06 not supported)"),
+        (&["version.bind", "CH", "TXT"], "REFUSED", "EDE: 21 (Not Supported): (BW-Q06 not supported)"),
         (&["+opcode=status", ZONE, "SOA"], "NOTIMP", "EDE: 21 (Not Supported): (BW-Q06 not supported)"),
         (&[ZONE, "MAILB"], "NOTIMP", "EDE: 21 (Not Supported): (BW-Q06 not supported)"),
         (&["+opcode=notify", ZONE, "SOA"], "REFUSED", "EDE: 18 (Prohibited): (BW-T05 notify denied)"),
