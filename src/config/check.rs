@@ -20,6 +20,7 @@ use super::{
     SOCKET_PATH_OCTETS_MAX, Server, Who, Zone, zone,
 };
 use crate::dns::Name;
+use crate::dns::tsig::Algorithm;
 use crate::limits;
 use crate::reason::Reason;
 use crate::replica::timers::Clamps;
@@ -227,7 +228,8 @@ impl Checker<'_> {
             }
             self.key_names.push(name.clone());
             if let (Some(algorithm), Some(secret)) = (algorithm, secret) {
-                keys.push(Key { name, algorithm, secret });
+                let mac_octets_min = self.mac_octets_min(raw, algorithm);
+                keys.push(Key { name, algorithm, secret, mac_octets_min });
             }
         }
         keys
@@ -243,6 +245,18 @@ impl Checker<'_> {
             self.problem(problem.nearest(&wanted, ALGORITHMS.into_iter()));
         }
         known
+    }
+
+    fn mac_octets_min(&mut self, raw: &RawKey, name: &str) -> usize {
+        let algorithm: Algorithm = name.parse().expect("only algorithms that we have are taken");
+        let Some(written) = &raw.mac_octets_min else { return algorithm.mac_octets() };
+        let (least, whole) = (algorithm.mac_octets_min(), algorithm.mac_octets());
+        if !(least..=whole).contains(written.get_ref()) {
+            let title = format!("a MAC of {name} has {least} to {whole} octets");
+            let problem = Problem::new(Reason::ConfigBadValue, written.span(), title);
+            self.problem(problem.hint("RFC 8945 allows no less than half a MAC, and no less than 10 octets"));
+        }
+        *written.get_ref()
     }
 
     fn secret(&mut self, key: &Spanned<String>, raw: &RawKey) -> Option<Vec<u8>> {

@@ -160,6 +160,8 @@ pub struct Key {
     pub algorithm: &'static str,
     /// The shared secret, decoded.
     pub secret: Vec<u8>,
+    /// The shortest MAC that is taken (RFC 8945 §5.2.2.1).
+    pub mac_octets_min: usize,
 }
 
 /// The TSIG algorithms that can be named (RFC 8945 §6), strongest last.

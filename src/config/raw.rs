@@ -118,6 +118,7 @@ pub(super) struct RawKey {
     pub algorithm: Option<Spanned<String>>,
     pub secret: Option<Spanned<String>>,
     pub secret_file: Option<Spanned<String>>,
+    pub mac_octets_min: Option<Spanned<usize>>,
 }
 
 impl std::fmt::Debug for RawKey {

@@ -102,6 +102,7 @@ fn the_sample_means_what_it_says() {
     assert_eq!(config.reports.channel, Some(name("er.example.org")));
     assert_eq!(config.keys.len(), 1);
     assert_eq!(config.keys[0].secret, b"secret");
+    assert_eq!(config.keys[0].mac_octets_min, 32);
     assert_eq!(config.peer(PeerIndex(0)).address, SocketAddr::from(([192, 0, 2, 2], 53)));
     assert_eq!(config.peer(PeerIndex(0)).key, Some(name("flock.example")));
 
@@ -208,6 +209,12 @@ fn mistakes_are_named_where_they_are() {
         ),
         ("10.0.0.0/8", "10.0.0.1/8", Reason::ConfigBadValue, "did you mean `10.0.0.0/8`?"),
         ("hmac-sha256", "hmac-sha265", Reason::ConfigBadValue, "did you mean `hmac-sha256`?"),
+        (
+            "algorithm = \"hmac-sha256\"",
+            "algorithm = \"hmac-sha256\"\nmac_octets_min = 15",
+            Reason::ConfigBadValue,
+            "a MAC of hmac-sha256 has 16 to 32 octets",
+        ),
         ("flock.key", "flok.key", Reason::ConfigSecret, "flok.key: No such file"),
         ("secret_file = \"flock.key\"", "", Reason::ConfigMissingKey, "has no secret"),
         ("secret_file = \"flock.key\"", "secret = \"???\"", Reason::ConfigSecret, "not base64"),

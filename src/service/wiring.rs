@@ -31,7 +31,8 @@ pub(super) fn book(config: &Config, handles: &mut Handles, kept: &Kept) -> Book 
         .map(|key| {
             let algorithm: Algorithm =
                 key.algorithm.parse().expect("the config takes only algorithms that we have");
-            Arc::new(Key::new(key.name.clone(), algorithm, &key.secret))
+            let made = Key::new(key.name.clone(), algorithm, &key.secret);
+            Arc::new(made.with_mac_octets_min(key.mac_octets_min))
         })
         .collect();
     let rules: Vec<_> = config

@@ -60,7 +60,7 @@ impl Algorithm {
     }
 
     /// The shortest MAC that is no format error: ten octets or half of it (RFC 8945 §5.2.2.1).
-    pub(super) fn mac_octets_min(self) -> usize {
+    pub fn mac_octets_min(self) -> usize {
         (self.mac_octets() / 2).max(10)
     }
 }
@@ -108,18 +108,18 @@ pub struct Key {
 }
 
 impl Key {
-    /// A key with this name, for this algorithm only.
+    /// A key with this name, for this algorithm only. Only whole MACs are taken with it.
     pub fn new(name: Name, algorithm: Algorithm, secret: &[u8]) -> Key {
         Key {
             name: name.as_ref().to_lowercase(),
             algorithm,
-            mac_octets_min: algorithm.mac_octets_min(),
+            mac_octets_min: algorithm.mac_octets(),
             state: MacState::new(algorithm, secret),
         }
     }
 
-    /// Takes no MAC shorter than `octets`; what is at least ten octets and half a MAC, and shorter than
-    /// this, is answered with BADTRUNC (H06). Without this, the shortest that the RFC allows is taken.
+    /// Takes MACs from so many octets on; what is at least ten octets and half a MAC, and shorter than
+    /// this, is answered with BADTRUNC (H06).
     pub fn with_mac_octets_min(mut self, octets: usize) -> Key {
         self.mac_octets_min = octets.clamp(self.algorithm.mac_octets_min(), self.algorithm.mac_octets());
         self
