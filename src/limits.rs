@@ -20,6 +20,11 @@ pub const CHAIN_STEPS_MAX: usize = 16;
 /// Iterations of NSEC3 that are hashed to answer a query (RFC 9276 §3.2; l10). Validators take what is
 /// above for unsigned and say so by the count alone, so such a zone shows them one NSEC3, unhashed.
 pub const NSEC3_ITERATIONS_MAX: u16 = 150;
+/// Iterations of NSEC3 beyond which a chain is not used at all: RFC 5155 §10.3 allows no more for any key,
+/// and the apex is hashed for each chain that a zone offers (l10).
+pub const NSEC3_ITERATIONS_USED_MAX: u16 = 2500;
+/// NSEC3PARAM records of one zone that are looked at for a chain to use (l15).
+pub const NSEC3_CHAINS_MAX: usize = 8;
 /// Hosts of one RRset whose addresses an answer may bring along.
 pub const ADDITIONAL_TARGETS_MAX: usize = 32;
 /// Observations of peers that a worker keeps until its driver takes them.

@@ -184,6 +184,8 @@ reasons! {
     ZoneTimers = "Z20" None, "odd SOA timers";
     /// Records that stand twice or differ in TTL.
     ZoneDuplicates = "Z21" None, "duplicate records";
+    /// A signed zone cannot prove what does not exist, or not so that validators believe it.
+    ZoneProofs = "Z22" None, "proofs of absence missing";
     /// The store could not write; versions are published but may be lost.
     StoreVolatile = "S01" None, "not on disk";
     /// The store could not write and the change must not be published.

@@ -11,7 +11,7 @@ mod again;
 
 use super::digest::Digest;
 use super::text::Severity;
-use super::{Found, Node, Version};
+use super::{Denial, Found, Node, Version};
 use crate::dns::soa::Soa;
 use crate::dns::{Name, NameRef, RecordType, Serial, rdata};
 use crate::limits::FINDINGS_KEPT_MAX;
@@ -147,6 +147,7 @@ impl<'v> Check<'v> {
     fn zone(&mut self) {
         self.apex();
         self.timers();
+        self.proofs();
     }
 
     /// What one name shows.
@@ -220,6 +221,27 @@ impl<'v> Check<'v> {
         let at = soa.rname.first_label().is_some_and(|label| label.contains(&b'@'));
         let hint = "write the mailbox with a dot in place of the @";
         warn(at, format!("RNAME `{}` has an @ in its first label", soa.rname), hint);
+    }
+
+    /// A signed zone can prove what does not exist, in a way that validators follow.
+    fn proofs(&mut self) {
+        let node = self.version.apex_node();
+        if node.rrsigs(RecordType::SOA).next().is_none() {
+            return;
+        }
+        match self.version.denial() {
+            None => {
+                let message = "the zone is signed, and nothing proves what does not exist in it".to_owned();
+                let hint = "sign it with NSEC, or with NSEC3 and an NSEC3PARAM that has no flags";
+                self.warn(Reason::ZoneProofs, node, RecordType::RRSIG, message, hint);
+            }
+            Some(Denial::Nsec3(chain)) if !chain.is_cheap() => {
+                let message = format!("NSEC3 has {} iterations", chain.iterations());
+                let hint = "validators take such a zone for unsigned; use none (RFC 9276 §3.1)";
+                self.warn(Reason::ZoneProofs, node, RecordType::NSEC3PARAM, message, hint);
+            }
+            Some(Denial::Nsec(_) | Denial::Nsec3(_)) => {}
+        }
     }
 
     /// A CNAME stands alone and once, a DNAME once and with nothing below it.

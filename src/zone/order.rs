@@ -27,7 +27,7 @@ use super::version::Version;
 use crate::dns::name::NAME_OCTETS_MAX;
 use crate::dns::nsec3::{self, Hash, Parameters};
 use crate::dns::{NameRef, RecordType};
-use crate::limits::NSEC3_ITERATIONS_MAX;
+use crate::limits::{NSEC3_CHAINS_MAX, NSEC3_ITERATIONS_MAX, NSEC3_ITERATIONS_USED_MAX};
 
 /// The index.
 pub(super) struct Order {
@@ -98,7 +98,12 @@ impl<'v> NsecChain<'v> {
 impl<'v> Nsec3Chain<'v> {
     /// Whether names may be hashed to answer a query; see [`NSEC3_ITERATIONS_MAX`].
     pub fn is_cheap(&self) -> bool {
-        self.parameters.iterations <= NSEC3_ITERATIONS_MAX
+        self.iterations() <= NSEC3_ITERATIONS_MAX
+    }
+
+    /// How often a hash is hashed again.
+    pub fn iterations(&self) -> u16 {
+        self.parameters.iterations
     }
 
     /// The node whose NSEC3 matches the apex.
@@ -202,8 +207,10 @@ impl Chain {
     fn of(version: &Version, known: Option<&Chain>) -> Option<Chain> {
         let apex = version.apex_node();
         let offered = apex.rrset(RecordType::NSEC3PARAM).into_iter().flat_map(|set| set.records());
-        for parameters in offered.filter_map(Parameters::read).filter(|(flags, _)| *flags == 0) {
-            let parameters = parameters.1;
+        let offered = offered.filter_map(Parameters::read);
+        let usable = offered
+            .filter(|(flags, parameters)| *flags == 0 && parameters.iterations <= NSEC3_ITERATIONS_USED_MAX);
+        for (_, parameters) in usable.take(NSEC3_CHAINS_MAX) {
             let hash = match known {
                 Some(Chain::Nsec3 { iterations, salt, apex })
                     if parameters == (Parameters { iterations: *iterations, salt }) =>

@@ -1,6 +1,7 @@
 //! Whole zone files: what is checked, and what printing and reading again gives.
 
 use super::*;
+use crate::dns::nsec3::{self, Parameters};
 
 pub(super) fn load_text(text: &str) -> Result<Loaded, Box<LoadError>> {
     load(&mut Table::of(&[("z", text.as_bytes())]), Path::new("z"), &example(), KEY)
@@ -98,6 +99,27 @@ fn p8_checks_warn_of_likely_slips() {
         warned("d 5 DNAME e\nx.d 5 A 192.0.2.1\n"),
         ["z:3:5: warning: names below the DNAME `d.example.com.` are never answered [BW-Z16]"]
     );
+}
+
+#[test]
+fn l10_signed_zones_that_prove_nothing_are_told() {
+    let warned = |more: &str| -> Vec<String> {
+        let rrsig = "@ 5 RRSIG SOA 13 2 5 20300101000000 20200101000000 1 @ AAAA\n";
+        let loaded = load_text(&format!("{SOA}@ 5 NS ns.example.org.\n{rrsig}{more}")).unwrap();
+        loaded.warnings.iter().map(Diagnostic::to_string).collect()
+    };
+    let missing = "z:3:5: warning: the zone is signed, and nothing proves what does not exist in it [BW-Z22]";
+    assert_eq!(warned(""), [missing]);
+    assert_eq!(warned("@ 5 NSEC @ NS SOA RRSIG NSEC\n"), Vec::<String>::new());
+    let hashed = |iterations: u16| {
+        let hash = Parameters { iterations, salt: &[] }.hash(example().as_ref());
+        let owner = String::from_utf8(nsec3::label(&hash)[1..].to_vec()).unwrap();
+        let parameters = format!("@ 5 NSEC3PARAM 1 0 {iterations} -\n");
+        warned(&format!("{parameters}{owner} 5 NSEC3 1 0 {iterations} - {owner} NS SOA RRSIG NSEC3PARAM\n"))
+    };
+    assert_eq!(hashed(150), Vec::<String>::new());
+    assert_eq!(hashed(151), ["z:4:5: warning: NSEC3 has 151 iterations [BW-Z22]"]);
+    assert_eq!(hashed(2501), [missing]);
 }
 
 #[test]
