@@ -153,6 +153,7 @@ impl Checker<'_> {
                 Some(RawMinimalAny::Udp) => MinimalAny::Udp,
                 Some(RawMinimalAny::Always) | None => MinimalAny::Always,
             },
+            proxy_from: self.proxies(raw.proxy_from.as_deref().unwrap_or_default()),
         })
     }
 

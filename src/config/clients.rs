@@ -1,6 +1,8 @@
 //! `[rrl]`, `[cookies]` and `[reports]`: how often clients are answered, how they show that they are real,
 //! and what they tell us.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use toml::Spanned;
 
@@ -98,6 +100,27 @@ impl Checker<'_> {
             return None;
         }
         Some(name)
+    }
+
+    /// Addresses and prefixes of proxies.
+    pub(super) fn proxies(&mut self, written: &[Spanned<String>]) -> Vec<IpNet> {
+        let mut nets = Vec::new();
+        for text in written {
+            let address = text.get_ref().parse::<IpAddr>().map(IpNet::from);
+            match address.or_else(|_| text.get_ref().parse::<IpNet>().map(|net| net.trunc())) {
+                Ok(net) if net.prefix_len() == 0 => {
+                    let title = format!("{net} would let anybody claim to be anybody");
+                    let problem = Problem::new(Reason::ConfigBadValue, text.span(), title);
+                    self.problem(problem.hint("name the addresses of the proxies"));
+                }
+                Ok(net) => nets.push(net),
+                Err(_) => {
+                    let title = format!("\"{}\" is neither an address nor a prefix", text.get_ref());
+                    self.problem(Problem::new(Reason::ConfigBadValue, text.span(), title));
+                }
+            }
+        }
+        nets
     }
 
     /// A rule without a key: no client of the public signs.

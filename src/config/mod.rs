@@ -89,6 +89,8 @@ pub struct Server {
     pub nsid: Option<String>,
     /// Where ANY is answered with one RRset only (RFC 8482).
     pub minimal_any: MinimalAny,
+    /// Proxies whose word about their clients is believed (PROXY protocol, version 2).
+    pub proxy_from: Vec<IpNet>,
 }
 
 /// What happens to a version that the disk does not take (R03).

@@ -54,6 +54,7 @@ pub(super) struct RawServer {
     pub nsid: Option<Spanned<String>>,
     pub minimal_any: Option<RawMinimalAny>,
     pub allow_query: Option<Vec<Spanned<String>>>,
+    pub proxy_from: Option<Vec<Spanned<String>>>,
 }
 
 /// `[control]`.

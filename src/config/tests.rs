@@ -247,6 +247,8 @@ fn mistakes_are_named_where_they_are() {
             "no zone here holds er.example.org.",
         ),
         ("\"er.example.org\"", "\".\"", Reason::ConfigBadValue, "the root takes no reports"),
+        ("workers = 1", "proxy_from = [\"ns2\"]", Reason::ConfigBadValue, "neither an address nor a prefix"),
+        ("workers = 1", "proxy_from = [\"::/0\"]", Reason::ConfigBadValue, "anybody claim to be anybody"),
         ("secondaries", "name = \"x\"\nsecondaries", Reason::ConfigConflict, "has a `name`"),
     ] {
         assert!(SAMPLE.contains(from), "{from}");

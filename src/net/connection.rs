@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
@@ -21,6 +22,8 @@ use tokio::time::{Instant, interval_at, timeout, timeout_at};
 
 use super::pins::{JUDGED_EVERY, Pin, Pins};
 use super::planner::Planner;
+use super::proxy::{self, NoHeader};
+use super::seats::Seat;
 use super::{Desk, after_panic, report};
 use crate::dns::edns::{Opt, OptOption};
 use crate::dns::message::{Question, Writer};
@@ -85,10 +88,18 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Who speaks for others.
+    pub fn proxies(&self) -> Vec<IpNet> {
+        self.desk.world().facts.proxies.clone()
+    }
+}
+
 /// A connection with what has been read and not yet handled, and answered and not yet written.
 pub(super) struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
+    seat: Seat,
     shared: Rc<Shared>,
     input: Vec<u8>,
     output: Vec<u8>,
@@ -102,8 +113,51 @@ enum Next {
 
 impl Connection {
     /// A connection that nothing has been read from.
-    pub fn new(stream: TcpStream, peer: SocketAddr, shared: Rc<Shared>) -> Connection {
-        Connection { stream, peer, shared, input: Vec::new(), output: Vec::new() }
+    pub fn new(stream: TcpStream, peer: SocketAddr, seat: Seat, shared: Rc<Shared>) -> Connection {
+        Connection { stream, peer, seat, shared, input: Vec::new(), output: Vec::new() }
+    }
+
+    /// Learns first from the proxy whose connection it is, and serves him.
+    pub async fn run_behind_proxy(mut self) {
+        let mut stopped = self.shared.stopped.clone();
+        let header = tokio::select! {
+            biased;
+            header = timeout(self.shared.idle, self.read_header()) => header,
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
+        match header {
+            Ok(Ok(true)) => self.run().await,
+            Ok(Ok(false)) => {
+                tracing::debug!(peer = %self.peer, "a proxy said nothing of its client, or too many are there")
+            }
+            Ok(Err(error)) => tracing::debug!(peer = %self.peer, %error, "a connection ended"),
+            Err(_) => {}
+        }
+    }
+
+    /// Whether there is a header, and a seat for the client that it names.
+    async fn read_header(&mut self) -> io::Result<bool> {
+        loop {
+            match proxy::read(&self.input) {
+                Ok((named, length)) => {
+                    self.input.drain(..length);
+                    self.peer = named.or(self.peer);
+                    return Ok(self.seat.give_to(self.peer.ip()));
+                }
+                Err(NoHeader::Wrong) => return Ok(false),
+                Err(NoHeader::Incomplete) => {}
+            }
+            if self.read_some().await? == 0 {
+                return Ok(false);
+            }
+        }
+    }
+
+    async fn read_some(&mut self) -> io::Result<usize> {
+        let mut octets = [0; READ_OCTETS];
+        let count = self.stream.read(&mut octets).await?;
+        self.input.extend_from_slice(&octets[..count]);
+        Ok(count)
     }
 
     /// Serves until the client leaves, idles, breaks the rules, or the server stops.
@@ -121,15 +175,9 @@ impl Connection {
             if self.answer_all().await? {
                 deadline = Instant::now() + self.shared.idle;
             }
-            let read = async {
-                let mut octets = [0; READ_OCTETS];
-                let count = self.stream.read(&mut octets).await?;
-                self.input.extend_from_slice(&octets[..count]);
-                io::Result::Ok(count)
-            };
             tokio::select! {
                 biased;
-                count = timeout_at(deadline, read) => match count {
+                count = timeout_at(deadline, self.read_some()) => match count {
                     // The client has sent all it will; what it asked is answered already (a18).
                     Ok(Ok(0)) | Err(_) => return self.stream.shutdown().await,
                     Ok(count) => count.map(drop)?,

@@ -11,6 +11,7 @@ mod connection;
 pub mod listen;
 mod pins;
 mod planner;
+mod proxy;
 mod seats;
 #[cfg(target_os = "linux")]
 pub mod sys;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Counts connections over all runtimes.
 #[derive(Debug)]
@@ -25,7 +25,8 @@ struct Taken {
 #[derive(Debug)]
 pub(super) struct Seat {
     seats: Arc<Seats>,
-    client: IpAddr,
+    /// Whose it is; nobody's before the proxy has said for whom it speaks.
+    client: Option<IpAddr>,
 }
 
 impl Seats {
@@ -36,26 +37,49 @@ impl Seats {
 
     /// A seat for a connection from `address`, if one is free.
     pub fn take(self: &Arc<Seats>, address: IpAddr) -> Option<Seat> {
-        let client = client_of(address);
-        let mut taken = self.taken.lock().expect("nobody panics with the seats");
-        let own = taken.clients.get(&client).copied().unwrap_or(0);
-        if taken.total >= self.total_max || own >= self.per_client_max {
+        let mut seat = self.take_for_proxy()?;
+        seat.give_to(address).then_some(seat)
+    }
+
+    /// A seat for a connection whose client is not known yet.
+    pub fn take_for_proxy(self: &Arc<Seats>) -> Option<Seat> {
+        let mut taken = self.taken();
+        if taken.total >= self.total_max {
             return None;
         }
         taken.total += 1;
-        taken.clients.insert(client, own + 1);
-        Some(Seat { seats: self.clone(), client })
+        Some(Seat { seats: self.clone(), client: None })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().expect("nobody panics with the seats")
+    }
+}
+
+impl Seat {
+    /// Gives a seat that is nobody's to the client at `address`; `false` if that has enough of them.
+    pub fn give_to(&mut self, address: IpAddr) -> bool {
+        let client = client_of(address);
+        let mut taken = self.seats.taken();
+        let own = taken.clients.entry(client).or_insert(0);
+        if *own >= self.seats.per_client_max {
+            return false;
+        }
+        *own += 1;
+        self.client = Some(client);
+        true
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut taken = self.seats.taken.lock().expect("nobody panics with the seats");
+        let mut taken = self.seats.taken();
         taken.total -= 1;
-        if let Some(own) = taken.clients.get_mut(&self.client) {
+        let Some(client) = self.client else { return };
+        if let Some(own) = taken.clients.get_mut(&client) {
             *own -= 1;
             if *own == 0 {
-                taken.clients.remove(&self.client);
+                taken.clients.remove(&client);
             }
         }
     }
@@ -85,5 +109,11 @@ mod tests {
         assert!(seats.take(address("192.0.2.2")).is_none());
         drop(first);
         assert!(seats.take(address("::ffff:192.0.2.1")).is_some());
+        let mut behind_a_proxy = seats.take_for_proxy();
+        assert!(seats.take_for_proxy().is_none());
+        assert!(behind_a_proxy.as_mut().is_some_and(|seat| seat.give_to(address("192.0.2.1"))));
+        drop((second, behind_a_proxy));
+        let again = [seats.take(address("192.0.2.1")), seats.take(address("2001:db8::9"))];
+        assert!(again.iter().all(Option::is_some));
     }
 }

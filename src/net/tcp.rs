@@ -18,6 +18,7 @@ use super::Desk;
 use super::connection::{Connection, Shared};
 use super::pins::Pins;
 use super::planner::Planner;
+use super::proxy;
 use super::seats::Seats;
 use crate::limits;
 use crate::serve::{Counters, WorkerState};
@@ -131,17 +132,22 @@ async fn accept(
                 continue;
             }
         };
-        let Some(seat) = seats.take(peer.ip()) else { continue };
+        let is_proxy = proxy::is_proxy(&shared.proxies(), peer);
+        let seat = if is_proxy { seats.take_for_proxy() } else { seats.take(peer.ip()) };
+        let Some(seat) = seat else { continue };
         // Replies leave at once, however small (RFC 7766 §8).
         if stream.set_nodelay(true).is_err() {
             continue;
         }
-        let connection = Connection::new(stream, peer, shared.clone());
+        let connection = Connection::new(stream, peer, seat, shared.clone());
         let mut connections = connections.borrow_mut();
         while connections.try_join_next().is_some() {}
         connections.spawn_local(async move {
-            let _seat = seat;
-            connection.run().await;
+            if is_proxy {
+                connection.run_behind_proxy().await;
+            } else {
+                connection.run().await;
+            }
         });
     }
 }

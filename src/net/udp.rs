@@ -5,13 +5,13 @@
 //! query. A message whose handling panics costs its sender a SERVFAIL and nobody else anything (R30).
 
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::sys::{BATCH, Batch, Datagram, Wake};
-use super::{Desk, after_panic, report};
+use super::{Desk, after_panic, proxy, report};
 use crate::dns::NameRef;
 use crate::dns::message::{HEADER_OCTETS, Header};
 use crate::ident::Transport;
@@ -82,11 +82,12 @@ impl Turns {
         let now = self.desk.now();
         let world = self.desk.world();
         self.departures.clear();
-        let ahead = look_ahead_of(&self.arrivals, &world, now);
+        let (messages, ahead) = look_ahead_of(&self.arrivals, &world, now);
         for (index, ahead) in ahead.into_iter().enumerate().take(self.arrivals.len()) {
             let Some(datagram) = self.arrivals.datagram(index) else { continue };
+            let Some((octets, client)) = messages[index] else { continue };
             let Some(room) = self.departures.room() else { break };
-            let asked = Asked { datagram, ahead, now, world: &world, desk: &*self.desk };
+            let asked = Asked { octets, client, ahead, now, world: &world, desk: &*self.desk };
             if let Some(length) = asked.answer(&mut self.state, room) {
                 self.departures.push(length, datagram.peer, datagram.local);
             }
@@ -122,17 +123,28 @@ impl Turns {
     }
 }
 
-/// Lets the memory reads of the whole batch overlap.
-fn look_ahead_of<'a>(arrivals: &'a Batch, world: &'a World, now: Now) -> [Ahead<'a, 'a>; BATCH] {
+/// A message and the client that sent it, perhaps through a proxy.
+type Message<'a> = (&'a [u8], SocketAddr);
+
+/// Takes messages out of their datagrams, and lets the memory reads of the whole batch overlap.
+fn look_ahead_of<'a>(
+    arrivals: &'a Batch,
+    world: &'a World,
+    now: Now,
+) -> ([Option<Message<'a>>; BATCH], [Ahead<'a, 'a>; BATCH]) {
+    let mut messages = [None; BATCH];
     let mut ahead = [Ahead::from(&[][..]); BATCH];
-    for (index, ahead) in ahead.iter_mut().enumerate().take(arrivals.len()) {
-        let octets = arrivals.datagram(index).map_or(&[][..], |datagram| datagram.octets);
-        *ahead = look_ahead(octets, world, now.tick);
+    for (index, (message, ahead)) in messages.iter_mut().zip(&mut ahead).enumerate().take(arrivals.len()) {
+        if let Some(Datagram { octets, peer, .. }) = arrivals.datagram(index) {
+            let (octets, client) = proxy::unwrap(&world.facts.proxies, octets, peer);
+            *message = Some((octets, client));
+            *ahead = look_ahead(octets, world, now.tick);
+        }
     }
     for pass in Pass::ALL {
         ahead.iter_mut().take(arrivals.len()).for_each(|lookup| lookup.touch(pass));
     }
-    ahead
+    (messages, ahead)
 }
 
 /// Leaves header and question of a reply, with TC, and says how long that is; `None` if there is
@@ -160,9 +172,10 @@ const TC: u8 = 0x02;
 /// QTYPE and QCLASS.
 const TYPE_AND_CLASS_OCTETS: usize = 4;
 
-/// One datagram and what it is answered from.
+/// One message and what it is answered from.
 struct Asked<'a> {
-    datagram: Datagram<'a>,
+    octets: &'a [u8],
+    client: SocketAddr,
     ahead: Ahead<'a, 'a>,
     now: Now,
     world: &'a World,
@@ -171,9 +184,8 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn answer(&self, state: &mut WorkerState, room: &mut [u8]) -> Option<usize> {
-        let Datagram { octets, peer, local: _ } = self.datagram;
         let attempt = catch_unwind(AssertUnwindSafe(|| {
-            serve(self.ahead, peer, Transport::Udp, self.now, self.world, state, room, &mut Silent)
+            serve(self.ahead, self.client, Transport::Udp, self.now, self.world, state, room, &mut Silent)
         }));
         match attempt {
             Ok(Outcome::Reply(length)) => Some(length),
@@ -183,7 +195,7 @@ impl Asked<'_> {
             }
             // Transfers start on streams only: serve() answers or refuses them over UDP itself.
             Ok(Outcome::Drop | Outcome::Transfer(_)) => None,
-            Err(_) => after_panic(octets, room),
+            Err(_) => after_panic(self.octets, room),
         }
     }
 }

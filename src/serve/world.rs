@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::Message;
 use crate::answer::Served;
 use crate::dns::tsig::Keyring;
@@ -45,6 +47,8 @@ pub struct ServerFacts {
     pub report_channel: Option<Name>,
     /// The domain under which reports come in here.
     pub report_agent: Option<Name>,
+    /// Who speaks for clients, and says so in front of each message (PROXY protocol).
+    pub proxies: Vec<IpNet>,
     /// UDP payload that is sent at most, whatever the client offers (RFC 9715).
     pub udp_payload_max: u16,
     /// When ANY gets one RRset only.
@@ -68,6 +72,7 @@ impl Default for ServerFacts {
             nsid: None,
             report_channel: None,
             report_agent: None,
+            proxies: Vec::new(),
             udp_payload_max: UDP_PAYLOAD_MAX,
             minimal_any: MinimalAny::Always,
         }

@@ -60,6 +60,7 @@ fn facts(server: &config::Server, reports: &config::Reports) -> ServerFacts {
         nsid: server.nsid.clone().map(String::into_bytes),
         report_channel: reports.channel.clone(),
         report_agent: reports.agent.clone(),
+        proxies: server.proxy_from.clone(),
         udp_payload_max: server.udp_payload_max,
         minimal_any: match server.minimal_any {
             MinimalAny::Always => serve::MinimalAny::Always,

@@ -33,6 +33,7 @@ mod operator;
 mod options;
 mod pair;
 mod peer;
+mod proxies;
 mod queries;
 mod questions;
 mod rates;
@@ -86,6 +87,7 @@ const ALL: &[&[Test]] = &[
     operator::TESTS,
     options::TESTS,
     pair::TESTS,
+    proxies::TESTS,
     queries::TESTS,
     questions::TESTS,
     rates::TESTS,

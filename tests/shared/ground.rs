@@ -29,6 +29,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("ldns-keygen", "ldnsutils"),
     ("ldns-signzone", "ldnsutils"),
     ("kzonesign", "knot-dnssecutils"),
+    ("kdig", "knot-dnsutils"),
     ("named", "bind9"),
     ("knotd", "knot"),
     ("nsd", "nsd"),
