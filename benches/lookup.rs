@@ -2,7 +2,8 @@
 //! publish. `cargo bench --bench lookup [-- NAMES_MAX]`; the whole run takes about a minute.
 //!
 //! Lookups are measured on random existing names, one after the other and in batches of 64 as the
-//! UDP workers do it: hash, touch page and entry of the whole batch, answer.
+//! UDP workers do it: hash, touch page and entry of the whole batch, answer. The rows marked `huge` are
+//! of a process whose memory comes in huge pages, as the systemd unit asks for it.
 
 use std::hint::black_box;
 use std::process::Command;
@@ -16,6 +17,8 @@ use bellwether::zone::{
 };
 
 const KEY: DigestKey = DigestKey(*b"any sixteen will");
+/// Has glibc ask for huge pages where it takes memory from the system.
+const HUGE_PAGES: &str = "glibc.malloc.hugetlb=1";
 const BATCH: usize = 64;
 const QUERIES: usize = 1 << 20;
 
@@ -36,7 +39,9 @@ fn main() -> std::io::Result<()> {
         if names <= names_max {
             // A process of its own, so that one zone's memory does not hide in what another freed.
             let program = std::env::current_exe()?;
-            Command::new(program).args(["--only", &names.to_string()]).status()?;
+            Command::new(&program).args(["--only", &names.to_string()]).status()?;
+            let mut huge = Command::new(&program);
+            huge.args(["--only", &names.to_string()]).env("GLIBC_TUNABLES", HUGE_PAGES).status()?;
         }
     }
     edits(names_max.min(1_000_000));
@@ -122,8 +127,9 @@ fn lookups(names: u64) {
         }
         sum
     });
+    let mark = if std::env::var("GLIBC_TUNABLES").is_ok_and(|set| set == HUGE_PAGES) { " huge" } else { "" };
     println!(
-        "{names:>10} {:>12.2} {:>12.1} {single:>14.1} {batched:>14.1}",
+        "{names:>10} {:>12.2} {:>12.1} {single:>14.1} {batched:>14.1}{mark}",
         built as f64 / 1e3 / names as f64,
         octets as f64 / names as f64,
     );

@@ -32,20 +32,36 @@ fn short(octets: &[u8]) -> u64 {
     }
 }
 
+/// Nothing if two words are the same but for ASCII case.
+#[inline]
+fn difference(a: u64, b: u64) -> u64 {
+    let low = (a | each(0x20)) & each(0x7f);
+    let from_a = low + each(0x80 - b'a');
+    let beyond_z = low + each(0x7f - b'z');
+    let letters = from_a & !beyond_z & !a & each(0x80);
+    // Where one has a letter, the bit that tells its case may differ.
+    (a ^ b) & !(letters >> 2)
+}
+
 /// Whether two strings of octets are the same but for ASCII case.
 #[inline]
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
-    let same = |a: &[u8; 8], b: &[u8; 8]| lower(u64::from_le_bytes(*a)) == lower(u64::from_le_bytes(*b));
+    let difference_of = |a: &[u8; 8], b: &[u8; 8]| difference(u64::from_le_bytes(*a), u64::from_le_bytes(*b));
     if a.len() != b.len() {
         return false;
     }
-    match (a.last_chunk(), b.last_chunk()) {
-        // The end is what the words leave over, and some octets of the last one again.
-        (Some(a_end), Some(b_end)) => {
-            same(a_end, b_end) && a.as_chunks().0.iter().zip(b.as_chunks().0).all(|(a, b)| same(a, b))
-        }
-        _ => lower(short(a)) == lower(short(b)),
+    let (Some(a_end), Some(b_end)) = (a.last_chunk(), b.last_chunk()) else {
+        return difference(short(a), short(b)) == 0;
+    };
+    // The end is what the words leave over, and some octets of the last one again.
+    let mut differing = difference_of(a_end, b_end);
+    if let (Some(a), Some(b), ..=16) = (a.first_chunk(), b.first_chunk(), a.len()) {
+        return differing | difference_of(a, b) == 0;
     }
+    for (a, b) in a.as_chunks().0.iter().zip(b.as_chunks().0) {
+        differing |= difference_of(a, b);
+    }
+    differing == 0
 }
 
 /// Writes `octets` in lower case to the start of `out`, which is at least as long.
@@ -61,6 +77,20 @@ pub(crate) fn write_lower<'o>(octets: &[u8], out: &'o mut [u8]) -> &'o [u8] {
         *out = octet.to_ascii_lowercase();
     }
     out
+}
+
+/// Hands over the octets in lower case, eight to a word, the last word filled up with zeros: a word
+/// more than are full.
+#[inline]
+pub(crate) fn for_each_lower_word(octets: &[u8], mut visit: impl FnMut(u64)) {
+    let (words, rest) = octets.as_chunks();
+    words.iter().for_each(|word| visit(lower(u64::from_le_bytes(*word))));
+    let rest = match octets.last_chunk() {
+        // Shifted twice, since there may be nothing left over.
+        Some(end) => u64::from_le_bytes(*end) >> 1 >> (63 - 8 * rest.len()),
+        None => short(octets),
+    };
+    visit(lower(rest));
 }
 
 /// A number that is the same for strings that are the same but for case, and that tells most others
@@ -102,6 +132,12 @@ mod tests {
             let lower = string.to_ascii_lowercase();
             let mut out = [0; 32];
             assert_eq!(write_lower(&string, &mut out), lower);
+            let mut words = Vec::new();
+            for_each_lower_word(&string, |word| words.extend(word.to_le_bytes()));
+            let (start, filled) = words.split_at(string.len());
+            assert!(
+                start == lower && (1..=8).contains(&filled.len()) && filled.iter().all(|octet| *octet == 0)
+            );
             assert!(same(&string, &string.to_ascii_uppercase()) && same(&string, &lower));
             assert_eq!(digest(&string), digest(&string.to_ascii_uppercase()));
             for at in 0..string.len() {

@@ -165,16 +165,24 @@ impl<'a> NameRef<'a> {
     /// The octets of the labels in front of `ancestor`, without a final zero: empty if the two are
     /// equal, `None` if this name is not at or below `ancestor`.
     pub fn prefix_above(self, ancestor: NameRef<'_>) -> Option<&'a [u8]> {
+        self.labels_above(ancestor).map(|(labels, _)| labels)
+    }
+
+    /// The same, and how many labels that are.
+    #[inline]
+    pub fn labels_above(self, ancestor: NameRef<'_>) -> Option<(&'a [u8], u8)> {
         let split = self.0.len().checked_sub(ancestor.0.len())?;
-        if !case::same(&self.0[split..], ancestor.0) {
+        let (above, tail) = self.0.split_at(split);
+        if !case::same(tail, ancestor.0) {
             return None;
         }
         // The tail must begin at a label, not inside one.
-        let mut at = 0;
-        while at < split {
-            at += 1 + usize::from(self.0[at]);
+        let (mut at, mut count) = (0, 0);
+        while let Some(length) = above.get(at) {
+            at += 1 + usize::from(*length);
+            count += 1;
         }
-        (at == split).then(|| &self.0[..split])
+        (at == split).then_some((above, count))
     }
 
     /// Whether the two are the same octet for octet, case included.

@@ -69,8 +69,8 @@ impl<'v> Differences<'v> {
 
     /// Compares two pages for the same hashes.
     pub(super) fn pages(&mut self, old: Page<'_>, new: Page<'_>) {
-        self.in_old(old, |tag, labels| new.find(tag, labels, 0));
-        self.in_new(new, |tag, labels| old.find(tag, labels, 0));
+        self.in_old(old, |tag, labels| new.find(tag, labels));
+        self.in_new(new, |tag, labels| old.find(tag, labels));
     }
 
     /// Compares the names of a page of the old version with what the new one has.

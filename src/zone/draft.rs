@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::digest::Digest;
 use super::page::{
-    CUT, DNAME, Entry, HASHED, HEADER, OWN_OWNER, OWN_TTL, SUM, Set, Stored, UNEVEN, WILDCARD,
+    CUT, DNAME, Entry, HASHED, HEADER, NAMES_MAX, OWN_OWNER, OWN_TTL, SUM, Set, Stored, UNEVEN, WILDCARD,
 };
 use super::tree::{Tree, page_index};
 use crate::dns::{NameRef, RecordType, rdata};
@@ -233,17 +233,16 @@ impl PageWriter {
 
     /// The page; the writer is empty again.
     pub(super) fn finish(&mut self) -> Arc<[u8]> {
-        // A page holds 48 names on average at most and the hash is keyed: 65,536 never meet.
-        let count = u16::try_from(self.tags.len()).expect("a page holds fewer than 65,536 names");
-        let narrow = HEADER + 4 * self.tags.len() + self.entries.len() <= usize::from(u16::MAX);
-        let width = if narrow { 2 } else { 4 };
-        let octets = HEADER + (2 + width) * self.tags.len() + self.entries.len() + SUM;
-        let mut page = Vec::with_capacity(octets);
-        page.extend_from_slice(&count.to_le_bytes());
+        let count = self.tags.len();
+        assert!(count <= NAMES_MAX, "a page holds fewer than {NAMES_MAX} names");
+        let first = |width| HEADER + 2 * count + width * (count + 1);
+        let width = if first(2) + self.entries.len() <= usize::from(u16::MAX) { 2 } else { 4 };
+        let first = first(width);
+        let mut page = Vec::with_capacity(first + self.entries.len() + SUM);
+        page.extend_from_slice(&(count as u16).to_le_bytes());
         page.extend_from_slice(&[width as u8, self.flags]);
         page.extend(self.tags.iter().flat_map(|tag| tag.to_le_bytes()));
-        let first = HEADER + (2 + width) * self.tags.len();
-        for start in &self.starts {
+        for start in self.starts.iter().chain([&self.entries.len()]) {
             let offset = u32::try_from(first + start).expect("a page holds less than 4 GiB");
             page.extend_from_slice(&offset.to_le_bytes()[..width]);
         }

@@ -7,7 +7,7 @@
 
 use super::node::Node;
 use super::page::{CUT, DNAME, Entry, HASHED, Page, WILDCARD, hash, tag};
-use super::version::{Version, count_labels};
+use super::version::Version;
 use crate::dns::NameRef;
 use crate::dns::name::NAME_OCTETS_MAX;
 
@@ -33,10 +33,15 @@ pub enum Found<'v> {
 #[derive(Clone, Copy)]
 pub struct Prepared<'v, 'q> {
     version: &'v Version,
+    /// Those below the apex; none if the name lies outside.
     labels: &'q [u8],
     depth: u8,
     outside: bool,
-    first: Probe<'v>,
+    /// The depth at which to look first.
+    first: u8,
+    /// The hash of the ancestor there, and how far the way to it was gone.
+    hash: u64,
+    reached: Reached<'v>,
 }
 
 /// What is brought in for a batch of lookups, in this order.
@@ -57,21 +62,13 @@ impl Pass {
     pub const ALL: [Pass; 4] = [Pass::Tree, Pass::Page, Pass::Tags, Pass::Entry];
 }
 
-/// A name to be looked for and how far that went.
-#[derive(Clone, Copy)]
-struct Probe<'v> {
-    depth: u8,
-    hash: u64,
-    reached: Reached<'v>,
-}
-
-/// What a probe has reached.
+/// What the first probe has reached.
 #[derive(Clone, Copy)]
 enum Reached<'v> {
     Nothing,
     Page(Page<'v>),
     /// The first entry with the tag, and its index; whether it is that of the name is not known.
-    Entry(Page<'v>, usize, Entry<'v>),
+    Entry(Entry<'v>, usize),
     /// The page has no entry with the tag.
     Absence,
 }
@@ -85,18 +82,27 @@ impl Version {
 
     /// The first step of a lookup in a batch: hashes the name, touches nothing. Then
     /// [`Prepared::touch`] brings in for all lookups together what [`Prepared::find`] will read.
+    // It fills what a batch keeps for a query: a copy of that costs as much as the hash.
+    #[inline(always)]
     pub fn prepare<'v, 'q>(&'v self, qname: NameRef<'q>) -> Prepared<'v, 'q> {
-        let below = qname.prefix_above(self.apex());
-        let labels = below.unwrap_or(&[]);
-        let depth = count_labels(labels);
-        // The cuts come first, so the shallowest depth that has any is the first probe.
-        let cuts = self.cut_depths & mask(depth) & !1;
-        let first = if cuts == 0 { depth } else { cuts.trailing_zeros() as u8 };
-        let hash = hash(&self.key, suffix(labels, depth - first));
-        let first = Probe { depth: first, hash, reached: Reached::Nothing };
-        Prepared { version: self, labels, depth, outside: below.is_none(), first }
+        let below = qname.labels_above(self.apex());
+        let (labels, depth) = below.unwrap_or((&[], 0));
+        let (first, ancestor) =
+            if self.may_have_cuts() { self.first_probe(labels, depth) } else { (depth, labels) };
+        let hash = hash(&self.key, ancestor);
+        let outside = below.is_none();
+        Prepared { version: self, labels, depth, outside, first, hash, reached: Reached::Nothing }
     }
 
+    /// Where to look first for a name, at which depth and for which ancestor: the cuts come first, so at
+    /// the shallowest depth that has any.
+    fn first_probe<'q>(&self, labels: &'q [u8], depth: u8) -> (u8, &'q [u8]) {
+        let cuts = self.cut_depths & mask(depth) & !1;
+        let first = if cuts == 0 { depth } else { cuts.trailing_zeros() as u8 };
+        (first, suffix(labels, depth - first))
+    }
+
+    #[inline]
     fn page_of(&self, hash: u64) -> Page<'_> {
         Page(self.tree.page(self.tree.index_of(hash)))
     }
@@ -106,16 +112,16 @@ impl<'v> Prepared<'v, '_> {
     /// The second step: brings in one thing that [`Prepared::find`] will read. Each pass is made over
     /// the whole batch before the next one: a loop of few instructions lets the processor wait for
     /// many lookups at once, which a longer one would not.
+    #[inline]
     pub fn touch(&mut self, pass: Pass) {
-        let first = &mut self.first;
-        match (pass, first.reached) {
-            (Pass::Tree, _) => first.reached = Reached::Page(self.version.page_of(first.hash)),
+        match (pass, self.reached) {
+            (Pass::Tree, _) => self.reached = Reached::Page(self.version.page_of(self.hash)),
             (Pass::Page, Reached::Page(page)) => page.touch(),
             (Pass::Tags, Reached::Page(page)) => {
-                let at = page.next_with(tag(first.hash), 0);
-                first.reached = at.map_or(Reached::Absence, |at| Reached::Entry(page, at, page.entry(at)));
+                let at = page.first_with(tag(self.hash));
+                self.reached = at.map_or(Reached::Absence, |at| Reached::Entry(page.entry(at), at));
             }
-            (Pass::Entry, Reached::Entry(_, _, entry)) => entry.touch(),
+            (Pass::Entry, Reached::Entry(entry, _)) => entry.touch(),
             (Pass::Page | Pass::Tags | Pass::Entry, _) => {}
         }
     }
@@ -126,7 +132,22 @@ impl<'v> Prepared<'v, '_> {
     }
 
     /// The third step: what [`Version::find`] says.
-    pub fn find(self) -> Found<'v> {
+    #[inline]
+    pub fn find(&self) -> Found<'v> {
+        // Most names exist, with nothing above them at which to stop.
+        if self.first == self.depth
+            && !self.outside
+            && self.version.cut_depths & 1 == 0
+            && let Some(entry) = self.first_entry()
+            && entry.flags() & (CUT | HASHED) == 0
+        {
+            return Found::Name(self.version.node_of(entry));
+        }
+        self.search()
+    }
+
+    /// Goes from cut to cut to the name, and if it does not exist to its closest encloser.
+    fn search(&self) -> Found<'v> {
         let version = self.version;
         // Names at depth `known` and above exist, names at depth `missing` and below do not.
         let (mut known, mut missing) = (0, self.depth + 1);
@@ -178,16 +199,23 @@ impl<'v> Prepared<'v, '_> {
 
     /// The entry of the ancestor at depth `at`, or of the name itself.
     fn entry(&self, at: u8) -> Option<Entry<'v>> {
-        let labels = suffix(self.labels, self.depth - at);
-        if at != self.first.depth {
-            return self.version.entry(labels);
+        if at == self.first {
+            self.first_entry()
+        } else {
+            self.version.entry(suffix(self.labels, self.depth - at))
         }
-        let tag = tag(self.first.hash);
-        match self.first.reached {
-            Reached::Nothing => self.version.page_of(self.first.hash).find(tag, labels, 0),
-            Reached::Page(page) => page.find(tag, labels, 0),
-            Reached::Entry(_, _, entry) if entry.is_named(labels) => Some(entry),
-            Reached::Entry(page, at, _) => page.find(tag, labels, at + 1),
+    }
+
+    /// The entry of what is looked for first.
+    #[inline]
+    fn first_entry(&self) -> Option<Entry<'v>> {
+        let labels = suffix(self.labels, self.depth - self.first);
+        let tag = tag(self.hash);
+        match self.reached {
+            Reached::Nothing => self.version.page_of(self.hash).find(tag, labels),
+            Reached::Page(page) => page.find(tag, labels),
+            Reached::Entry(entry, _) if entry.is_named(labels) => Some(entry),
+            Reached::Entry(_, at) => self.version.page_of(self.hash).find_behind(at, tag, labels),
             Reached::Absence => None,
         }
     }

@@ -52,6 +52,7 @@ impl<'v> Node<'v> {
     }
 
     /// Whether this is a zone cut: NS records below the apex.
+    #[inline]
     pub fn is_cut(&self) -> bool {
         self.entry.flags() & CUT != 0
     }
@@ -67,11 +68,13 @@ impl<'v> Node<'v> {
     }
 
     /// The records of a type.
+    #[inline]
     pub fn rrset(&self, rtype: RecordType) -> Option<Rrset<'v>> {
         self.rrsets().find(|set| set.rtype() == rtype)
     }
 
     /// All RRsets, ascending by type.
+    #[inline]
     pub fn rrsets(&self) -> impl Iterator<Item = Rrset<'v>> + use<'v> {
         self.entry.sets().map(Rrset)
     }
@@ -96,12 +99,14 @@ impl<'v> Node<'v> {
 
 impl<'v> Rrset<'v> {
     /// The type.
+    #[inline]
     pub fn rtype(&self) -> RecordType {
         self.0.head.rtype
     }
 
     /// The TTL that answers show: the least of the records' (RFC 2181 §5.2), 0 if the top bit is
     /// set (RFC 2181 §8).
+    #[inline]
     pub fn ttl(&self) -> u32 {
         served_ttl(self.0.head.ttl)
     }
@@ -113,6 +118,7 @@ impl<'v> Rrset<'v> {
     }
 
     /// The RDATA of each record in canonical order.
+    #[inline]
     pub fn records(&self) -> impl Iterator<Item = &'v [u8]> + use<'v> {
         self.0.records().map(|record| record.rdata)
     }

@@ -1,26 +1,27 @@
 //! A page of a zone as it is read: about 24 names with their records in one allocation.
 //!
 //! ```text
-//! page    count u16, offset width u8, flags u8, tags [u16; count], offsets [u16 or u32; count],
+//! page    count u16, offset width u8, flags u8, tags [u16; count], offsets [u16 or u32; count + 1],
 //!         entries, sum u128
 //! entry   length u8, labels below the apex, flags u8, children varint, RRsets varint, RRsets
 //! RRset   type u16, flags u8, TTL u32, records varint, octets varint, records
 //! record  [TTL u32 if OWN_TTL] [owner wire if OWN_OWNER] length varint, RDATA
 //! ```
 //! Entries stand in the order of their hashes. Numbers in them are big-endian; varints are LEB128.
-//! A tag is 16 bits of the name's hash, so that a lookup compares one name only. RRsets ascend by
+//! A tag is 16 bits of the name's hash, so that a lookup compares one name only. Each offset is the
+//! start of an entry and the end of the one before it. RRsets ascend by
 //! type, their records are in canonical order. An RRset whose records differ in TTL or in the
 //! spelling of the owner, as a transfer may bring (R14), says so in its flags, and each record
 //! carries its own. The sum is that of [`Digest::written`] over all records but the SOA; it stands at
 //! the end, so that what a lookup touches stays together. `draft` writes pages; they never come from
 //! outside, so a page that does not parse is our own bug.
 
+use std::hash::Hasher;
 use std::hint::black_box;
 
 use siphasher::sip::SipHasher13;
 
 use super::digest::{Digest, DigestKey};
-use crate::dns::name::NAME_OCTETS_MAX;
 use crate::dns::{NameRef, RecordType, case};
 
 /// Octets before the tags.
@@ -32,10 +33,12 @@ pub(super) const SUM: usize = 16;
 /// says nothing about what a file of the same records would give.
 pub(super) const UNEVEN: u8 = 1;
 
-/// One in each of the four lanes of a word.
-const LANES: u64 = 0x0001_0001_0001_0001;
-/// All bits of each lane but the top one.
-const LANES_LOW: u64 = 0x7fff_7fff_7fff_7fff;
+/// The most names in a page. It holds 48 on average at most and the hash is keyed: no page ever has
+/// so many.
+pub(super) const NAMES_MAX: usize = i16::MAX as usize;
+
+/// Tags that a search compares in any case; few pages have more.
+const TAGS_AT_ONCE: usize = 48;
 
 /// Octets that memory hands over at once.
 const CACHE_LINE: usize = 64;
@@ -61,14 +64,13 @@ pub(super) const OWN_OWNER: u8 = 2;
 /// registrants from choosing names that meet in one page.
 #[inline]
 pub(super) fn hash(key: &DigestKey, labels: &[u8]) -> u64 {
-    let hasher = SipHasher13::new_with_key(&key.0);
-    // Length octets are at most 63, below every ASCII letter. Most names need little room, and
-    // clearing that for the longest would cost more than hashing them.
-    let mut room = [0; 48];
-    if labels.len() <= room.len() {
-        return hasher.hash(case::write_lower(labels, &mut room));
-    }
-    hasher.hash(case::write_lower(labels, &mut [0; NAME_OCTETS_MAX]))
+    let key = u128::from_le_bytes(key.0);
+    let mut hasher = SipHasher13::new_with_keys(key as u64, (key >> 64) as u64);
+    // Word by word out of registers: what was just written to memory octet by octet cannot be read
+    // back in words without waiting. Labels say how long they are, so the zeros that fill up the last
+    // word make no two names alike.
+    case::for_each_lower_word(labels, |word| hasher.write_u64(word));
+    hasher.finish()
 }
 
 /// The part of a hash that stands in a page.
@@ -109,58 +111,61 @@ impl<'v> Page<'v> {
         u16::from_le_bytes(self.tags()[at])
     }
 
-    /// Where the entry at `at` begins.
-    #[inline]
-    fn offset(self, at: usize) -> usize {
-        let offsets = &self.0[HEADER + 2 * self.len()..];
-        match self.0[2] {
-            2 => usize::from(u16::from_le_bytes([offsets[2 * at], offsets[2 * at + 1]])),
-            _ => {
-                let octets = [0, 1, 2, 3].map(|octet| offsets[4 * at + octet]);
-                u32::from_le_bytes(octets) as usize
-            }
-        }
-    }
-
     /// The entry at `at`.
     #[inline]
     pub(super) fn entry(self, at: usize) -> Entry<'v> {
-        let end = if at + 1 < self.len() { self.offset(at + 1) } else { self.0.len() - SUM };
-        Entry(&self.0[self.offset(at)..end])
+        let offsets = &self.0[HEADER + 2 * self.len()..];
+        let (start, end) = if self.0[2] == 2 {
+            let both: [u8; 4] =
+                *offsets[2 * at..].first_chunk().expect("an offset follows that of each entry");
+            let both = u32::from_le_bytes(both);
+            (both & 0xffff, both >> 16)
+        } else {
+            let both: [u8; 8] =
+                *offsets[4 * at..].first_chunk().expect("an offset follows that of each entry");
+            let both = u64::from_le_bytes(both);
+            (both as u32, (both >> 32) as u32)
+        };
+        Entry(&self.0[start as usize..end as usize])
     }
 
-    /// The entry of a name, given by its labels below the apex in any case, at `from` or later.
+    /// The entry of a name, given by its labels below the apex in any case.
     #[inline]
-    pub(super) fn find(self, tag: u16, labels: &[u8], mut from: usize) -> Option<Entry<'v>> {
-        while let Some(at) = self.next_with(tag, from) {
-            let entry = self.entry(at);
-            if entry.is_named(labels) {
-                return Some(entry);
-            }
-            from = at + 1;
-        }
-        None
+    pub(super) fn find(self, tag: u16, labels: &[u8]) -> Option<Entry<'v>> {
+        let at = self.first_with(tag)?;
+        let entry = self.entry(at);
+        if entry.is_named(labels) { Some(entry) } else { self.find_behind(at, tag, labels) }
     }
 
-    /// The first entry at `from` or later with this tag.
+    /// The same behind an entry of another name with that tag.
+    #[cold]
+    pub(super) fn find_behind(self, other: usize, tag: u16, labels: &[u8]) -> Option<Entry<'v>> {
+        let mut later = (other + 1..self.len()).filter(|at| self.tag(*at) == tag).map(|at| self.entry(at));
+        later.find(|entry| entry.is_named(labels))
+    }
+
+    /// The first entry with this tag.
     #[inline]
-    pub(super) fn next_with(self, tag: u16, from: usize) -> Option<usize> {
-        // Four tags a word. With an offset and at least four octets of entry for each tag, a word that
-        // begins with a tag is whole; past the last tag it means something else.
-        let (words, _) = self.0[HEADER..].as_chunks::<8>();
-        let wanted = u64::from(tag) * LANES;
-        let mut lanes = u64::MAX << (16 * (from % 4));
-        for (at, word) in (0..self.len()).step_by(4).zip(words).skip(from / 4) {
-            let differing = u64::from_le_bytes(*word) ^ wanted;
-            // The top bit of each lane in which nothing differs; no lane carries into the next.
-            let same = !(((differing & LANES_LOW) + LANES_LOW) | differing | LANES_LOW) & lanes;
-            if same != 0 {
-                let hit = at + same.trailing_zeros() as usize / 16;
-                return (hit < self.len()).then_some(hit);
+    pub(super) fn first_with(self, tag: u16) -> Option<usize> {
+        // Eight tags at a time, the way that processors compare, and always as many: how many a page has
+        // and where the tag stands differ from query to query, and a branch on that would be guessed
+        // wrong. The sum at the end of a page makes each chunk whole that begins with a tag; past the
+        // last tag it means something else, and comes later than a true hit. So does a chunk that is
+        // looked at twice.
+        let last = self.len().div_ceil(8).checked_sub(1)?;
+        let chunks = &self.0[HEADER..].as_chunks::<16>().0[..=last];
+        let mut nearest = [i16::MAX; 8];
+        let mut places = [0, 1, 2, 3, 4, 5, 6, 7];
+        for chunk in (0..TAGS_AT_ONCE / 8).map(|at| chunks[at.min(last)]) {
+            for ((tag_here, place), nearest) in chunk.as_chunks().0.iter().zip(&mut places).zip(&mut nearest)
+            {
+                let is_hit = u16::from_le_bytes(*tag_here) == tag;
+                *nearest = (*nearest).min(if is_hit { *place } else { i16::MAX });
+                *place += 8;
             }
-            lanes = u64::MAX;
         }
-        None
+        let hit = nearest.into_iter().fold(i16::MAX, i16::min) as usize;
+        if hit < self.len() { Some(hit) } else { (TAGS_AT_ONCE..self.len()).find(|at| self.tag(*at) == tag) }
     }
 
     /// Asks memory for the tags and offsets.
@@ -221,6 +226,7 @@ impl<'v> Entry<'v> {
     }
 
     /// The RRsets.
+    #[inline]
     pub(super) fn sets(self) -> Sets<'v> {
         let mut cursor = self.cursor();
         cursor.varint();
@@ -239,6 +245,7 @@ pub(super) struct Sets<'v> {
 impl<'v> Iterator for Sets<'v> {
     type Item = Set<'v>;
 
+    #[inline]
     fn next(&mut self) -> Option<Set<'v>> {
         self.left = self.left.checked_sub(1)?;
         Some(self.cursor.set())
@@ -266,6 +273,7 @@ pub(super) struct SetHead {
 
 impl<'v> Set<'v> {
     /// The records.
+    #[inline]
     pub(super) fn records(self) -> SetRecords<'v> {
         SetRecords { head: self.head, cursor: Cursor { octets: self.octets, at: 0 }, left: self.head.len }
     }
@@ -293,6 +301,7 @@ pub struct Stored<'v> {
 impl<'v> Iterator for SetRecords<'v> {
     type Item = Stored<'v>;
 
+    #[inline]
     fn next(&mut self) -> Option<Stored<'v>> {
         self.left = self.left.checked_sub(1)?;
         Some(self.cursor.record(&self.head))
@@ -322,8 +331,14 @@ impl<'v> Cursor<'v> {
     /// A number.
     #[inline]
     pub(super) fn varint(&mut self) -> u64 {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
+        let [octet] = self.array();
+        if octet < 0x80 { u64::from(octet) } else { self.long_varint(octet) }
+    }
+
+    /// A number that begins with `first`, which was taken.
+    fn long_varint(&mut self, first: u8) -> u64 {
+        let mut value = u64::from(first & 0x7f);
+        for shift in (7..64).step_by(7) {
             let [octet] = self.array();
             value |= u64::from(octet & 0x7f) << shift;
             if octet < 0x80 {
@@ -334,6 +349,7 @@ impl<'v> Cursor<'v> {
     }
 
     /// The RRset that begins here; the cursor moves past it.
+    #[inline]
     fn set(&mut self) -> Set<'v> {
         let (head, octets) = self.set_head();
         Set { head, octets: self.take(octets) }
@@ -342,9 +358,15 @@ impl<'v> Cursor<'v> {
     /// The start of the RRset that begins here and the octets of its records, which follow.
     #[inline]
     pub(super) fn set_head(&mut self) -> (SetHead, usize) {
-        let rtype = RecordType(u16::from_be_bytes(self.array()));
-        let [flags] = self.array();
-        let ttl = u32::from_be_bytes(self.array());
+        let &[r0, r1, flags, t0, t1, t2, t3, len, octets] =
+            self.octets[self.at..].first_chunk().expect("an RRset has a type, flags, a TTL and two numbers");
+        let rtype = RecordType(u16::from_be_bytes([r0, r1]));
+        let ttl = u32::from_be_bytes([t0, t1, t2, t3]);
+        if len | octets < 0x80 {
+            self.at += 9;
+            return (SetHead { rtype, flags, ttl, len: u64::from(len) }, usize::from(octets));
+        }
+        self.at += 7;
         let len = self.varint();
         (SetHead { rtype, flags, ttl, len }, self.varint() as usize)
     }

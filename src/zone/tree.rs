@@ -1,15 +1,19 @@
 //! A copy-on-write tree of pages, found by the leading bits of a hash.
 //!
-//! 2^bits pages hang in inner nodes of [`FANOUT`] branches, zero to three of them deep; without
-//! any, the tree is one page, which is what a small zone has. Nothing is written after it was made:
-//! a replacement copies the way from the root to the page, so versions share all other pages.
+//! 2^bits pages hang in nodes of [`FANOUT`] branches, the root perhaps of fewer; a small zone is one
+//! page in a root of one. Nothing is written after it was made: a replacement copies the way from the
+//! root to the page, so versions share all other pages. A copy counts one reference more in everything
+//! that hangs in the copied nodes, most of which is not in the cache: that bounds the fanout. The type
+//! of a node tells how deep it hangs and how many branches it has, so that the nodes above the lowest
+//! ones take eight octets a branch: few enough to stay in the cache, which is what makes a lookup fast.
 //! What a page holds is its owner's business: octets for a zone, slots for the zone set.
 
+use std::array;
 use std::sync::Arc;
 
-/// Branches of an inner node below the root; the root has what is left of the bits.
+/// Branches of a node below the root; the root has what is left of the bits.
 const FANOUT: usize = 1 << FANOUT_BITS;
-const FANOUT_BITS: u32 = 7;
+const FANOUT_BITS: u32 = 5;
 
 /// Names a page holds on average when a tree is made.
 const PAGE_NAMES: u64 = 24;
@@ -20,47 +24,159 @@ const PAGE_NAMES_MAX: u64 = 48;
 /// The tree; `T` is the element of a page.
 pub(super) struct Tree<T> {
     bits: u32,
-    root: Branch<T>,
+    root: Root<T>,
 }
 
-enum Branch<T> {
-    Leaf(Arc<[T]>),
-    Inner(Arc<[Branch<T>]>),
+/// Up to [`FANOUT`] branches, by how deep the pages hang.
+enum Root<T> {
+    One(Arc<[Page<T>]>),
+    Two(Arc<[Two<T>]>),
+    Three(Arc<[Three<T>]>),
+    Four(Arc<[Four<T>]>),
+    Five(Arc<[Five<T>]>),
+    Six(Arc<[Fork<Five<T>>]>),
 }
 
-impl<T> Clone for Branch<T> {
+type Page<T> = Arc<[T]>;
+type Two<T> = Fork<Page<T>>;
+type Three<T> = Fork<Two<T>>;
+type Four<T> = Fork<Three<T>>;
+type Five<T> = Fork<Four<T>>;
+
+/// A node below the root.
+struct Fork<B>(Arc<[B; FANOUT]>);
+
+impl<B> Clone for Fork<B> {
     fn clone(&self) -> Self {
-        match self {
-            Branch::Leaf(page) => Branch::Leaf(Arc::clone(page)),
-            Branch::Inner(branches) => Branch::Inner(Arc::clone(branches)),
+        Fork(Arc::clone(&self.0))
+    }
+}
+
+/// Makes a root of the same depth out of the branches of another.
+macro_rules! map_root {
+    ($root:expr, $branches:ident => $result:expr) => {
+        match $root {
+            Root::One($branches) => Root::One($result),
+            Root::Two($branches) => Root::Two($result),
+            Root::Three($branches) => Root::Three($result),
+            Root::Four($branches) => Root::Four($result),
+            Root::Five($branches) => Root::Five($result),
+            Root::Six($branches) => Root::Six($result),
         }
+    };
+}
+
+/// What hangs in a node: a page or another node.
+trait Branch<T>: Clone {
+    /// The bits of an index that choose among the pages of this branch.
+    const BITS: u32;
+
+    /// The branch of the pages that come next.
+    fn grow(pages: &mut impl Iterator<Item = Page<T>>) -> Self;
+
+    /// The page at the lower [`Branch::BITS`] of `index`.
+    fn page(&self, index: usize) -> &Page<T>;
+
+    /// The same branch with some pages replaced, at least one.
+    fn with(&self, changes: &[(usize, Page<T>)]) -> Self;
+
+    /// Adds the indexes of the pages that are not the same in both; `index` is that of the first page.
+    fn differing(&self, other: &Self, index: usize, indexes: &mut Vec<usize>);
+}
+
+impl<T> Branch<T> for Page<T> {
+    const BITS: u32 = 0;
+
+    fn grow(pages: &mut impl Iterator<Item = Page<T>>) -> Self {
+        pages.next().expect("as many pages come as the tree has")
+    }
+
+    #[inline]
+    fn page(&self, _: usize) -> &Page<T> {
+        self
+    }
+
+    fn with(&self, changes: &[(usize, Page<T>)]) -> Self {
+        Arc::clone(changes.last().map_or(self, |(_, page)| page))
+    }
+
+    fn differing(&self, other: &Self, index: usize, indexes: &mut Vec<usize>) {
+        if !Arc::ptr_eq(self, other) {
+            indexes.push(index);
+        }
+    }
+}
+
+impl<T, B: Branch<T>> Branch<T> for Fork<B> {
+    const BITS: u32 = B::BITS + FANOUT_BITS;
+
+    fn grow(pages: &mut impl Iterator<Item = Page<T>>) -> Self {
+        Fork(Arc::new(array::from_fn(|_| B::grow(pages))))
+    }
+
+    #[inline]
+    fn page(&self, index: usize) -> &Page<T> {
+        self.0[branch_at::<T, B>(index)].page(index)
+    }
+
+    fn with(&self, changes: &[(usize, Page<T>)]) -> Self {
+        let mut copied = copies(&self.0[..], changes);
+        Fork(Arc::new(array::from_fn(|_| copied.next().expect("a copy has as many branches"))))
+    }
+
+    fn differing(&self, other: &Self, index: usize, indexes: &mut Vec<usize>) {
+        if !Arc::ptr_eq(&self.0, &other.0) {
+            differing(&self.0[..], &other.0[..], index, indexes);
+        }
+    }
+}
+
+/// Which branch of a node leads to the page at `index`.
+#[inline]
+fn branch_at<T, B: Branch<T>>(index: usize) -> usize {
+    (index >> B::BITS) & (FANOUT - 1)
+}
+
+/// The branches of a node with some pages replaced.
+fn copies<T, B: Branch<T>>(branches: &[B], changes: &[(usize, Page<T>)]) -> impl Iterator<Item = B> {
+    let mut rest = changes;
+    branches.iter().enumerate().map(move |(at, branch)| {
+        let below = rest.iter().take_while(|(index, _)| branch_at::<T, B>(*index) == at).count();
+        let (now, later) = rest.split_at(below);
+        rest = later;
+        if now.is_empty() { branch.clone() } else { branch.with(now) }
+    })
+}
+
+fn differing<T, B: Branch<T>>(left: &[B], right: &[B], index: usize, indexes: &mut Vec<usize>) {
+    for (at, (left, right)) in left.iter().zip(right).enumerate() {
+        left.differing(right, index | at << B::BITS, indexes);
     }
 }
 
 impl<T> Clone for Tree<T> {
     fn clone(&self) -> Self {
-        Tree { bits: self.bits, root: self.root.clone() }
+        let root = map_root!(&self.root, branches => Arc::clone(branches));
+        Tree { bits: self.bits, root }
     }
 }
 
 impl<T> Tree<T> {
-    /// A tree over exactly 2^bits pages.
-    pub(super) fn new(bits: u32, pages: Vec<Arc<[T]>>) -> Tree<T> {
-        assert_eq!(pages.len(), 1 << bits, "a tree of {bits} bits has 2^{bits} pages");
-        let mut level: Vec<Branch<T>> = pages.into_iter().map(Branch::Leaf).collect();
-        while level.len() > 1 {
-            let mut above = Vec::with_capacity(level.len().div_ceil(FANOUT));
-            let mut rest = level.into_iter();
-            loop {
-                let branches: Arc<[Branch<T>]> = rest.by_ref().take(FANOUT).collect();
-                if branches.is_empty() {
-                    break;
-                }
-                above.push(Branch::Inner(branches));
-            }
-            level = above;
+    /// A tree over exactly 2^bits pages, at most 2^30.
+    pub(super) fn new(bits: u32, pages: Vec<Page<T>>) -> Tree<T> {
+        fn grow<T, B: Branch<T>>(bits: u32, pages: Vec<Page<T>>) -> Arc<[B]> {
+            let mut pages = pages.into_iter();
+            (0..1 << (bits - B::BITS)).map(|_| B::grow(&mut pages)).collect()
         }
-        let root = level.pop().expect("2^bits is at least one page");
+        assert_eq!(pages.len(), 1 << bits, "a tree of {bits} bits has 2^{bits} pages");
+        let root = match bits {
+            0..=5 => Root::One(grow(bits, pages)),
+            6..=10 => Root::Two(grow(bits, pages)),
+            11..=15 => Root::Three(grow(bits, pages)),
+            16..=20 => Root::Four(grow(bits, pages)),
+            21..=25 => Root::Five(grow(bits, pages)),
+            _ => Root::Six(grow(bits, pages)),
+        };
         Tree { bits, root }
     }
 
@@ -75,46 +191,54 @@ impl<T> Tree<T> {
     }
 
     /// The page that a hash belongs to.
+    #[inline]
     pub(super) fn index_of(&self, hash: u64) -> usize {
         page_index(hash, self.bits)
     }
 
     /// The page at `index`.
-    pub(super) fn page(&self, index: usize) -> &Arc<[T]> {
-        let mut level = self.bits.div_ceil(FANOUT_BITS);
-        let mut branch = &self.root;
-        loop {
-            match branch {
-                Branch::Leaf(page) => return page,
-                Branch::Inner(branches) => {
-                    level -= 1;
-                    branch = &branches[(index >> (FANOUT_BITS * level)) & (FANOUT - 1)];
-                }
-            }
+    #[inline]
+    pub(super) fn page(&self, index: usize) -> &Page<T> {
+        fn below<T, B: Branch<T>>(branches: &[B], index: usize) -> &Page<T> {
+            branches[index >> B::BITS].page(index)
+        }
+        match &self.root {
+            Root::One(branches) => below(branches, index),
+            Root::Two(branches) => below(branches, index),
+            Root::Three(branches) => below(branches, index),
+            Root::Four(branches) => below(branches, index),
+            Root::Five(branches) => below(branches, index),
+            Root::Six(branches) => below(branches, index),
         }
     }
 
     /// All pages in order.
-    pub(super) fn pages(&self) -> impl Iterator<Item = &Arc<[T]>> {
+    pub(super) fn pages(&self) -> impl Iterator<Item = &Page<T>> {
         (0..self.page_count()).map(|index| self.page(index))
     }
 
     /// The same tree with some pages replaced; `changes` ascends by index, each index once.
-    pub(super) fn with(&self, changes: &[(usize, Arc<[T]>)]) -> Tree<T> {
+    pub(super) fn with(&self, changes: &[(usize, Page<T>)]) -> Tree<T> {
         debug_assert!(changes.is_sorted_by(|a, b| a.0 < b.0), "changes ascend");
-        let level = self.bits.div_ceil(FANOUT_BITS);
-        Tree { bits: self.bits, root: replace(&self.root, level, changes) }
+        let root = map_root!(&self.root, branches => copies(branches, changes).collect());
+        Tree { bits: self.bits, root }
     }
 
     /// The indexes of the pages that are not the same allocation in both; all of them if the trees
     /// have different numbers of pages and nothing can be skipped.
     pub(super) fn differing(&self, other: &Tree<T>) -> Option<Vec<usize>> {
-        (self.bits == other.bits).then(|| {
-            let mut indexes = Vec::new();
-            let level = self.bits.div_ceil(FANOUT_BITS);
-            differing(&self.root, &other.root, level, 0, &mut indexes);
-            indexes
-        })
+        let mut indexes = Vec::new();
+        match (&self.root, &other.root) {
+            _ if self.bits != other.bits => return None,
+            (Root::One(a), Root::One(b)) => differing(a, b, 0, &mut indexes),
+            (Root::Two(a), Root::Two(b)) => differing(a, b, 0, &mut indexes),
+            (Root::Three(a), Root::Three(b)) => differing(a, b, 0, &mut indexes),
+            (Root::Four(a), Root::Four(b)) => differing(a, b, 0, &mut indexes),
+            (Root::Five(a), Root::Five(b)) => differing(a, b, 0, &mut indexes),
+            (Root::Six(a), Root::Six(b)) => differing(a, b, 0, &mut indexes),
+            _ => return None,
+        }
+        Some(indexes)
     }
 }
 
@@ -140,36 +264,6 @@ pub(super) fn wants_regrowing(bits: u32, names: u64) -> bool {
     mean > PAGE_NAMES_MAX || (bits > 0 && mean < PAGE_NAMES_MIN)
 }
 
-fn replace<T>(branch: &Branch<T>, level: u32, changes: &[(usize, Arc<[T]>)]) -> Branch<T> {
-    let Some((_, last)) = changes.last() else { return branch.clone() };
-    match branch {
-        Branch::Leaf(_) => Branch::Leaf(Arc::clone(last)),
-        Branch::Inner(branches) => {
-            let mut rest = changes;
-            let shift = FANOUT_BITS * (level - 1);
-            let copied = branches.iter().enumerate().map(|(at, below)| {
-                let mine = rest.iter().take_while(|(index, _)| (index >> shift) & (FANOUT - 1) == at).count();
-                let (now, later) = rest.split_at(mine);
-                rest = later;
-                replace(below, level - 1, now)
-            });
-            Branch::Inner(copied.collect())
-        }
-    }
-}
-
-fn differing<T>(left: &Branch<T>, right: &Branch<T>, level: u32, index: usize, indexes: &mut Vec<usize>) {
-    match (left, right) {
-        (Branch::Leaf(a), Branch::Leaf(b)) if !Arc::ptr_eq(a, b) => indexes.push(index),
-        (Branch::Inner(a), Branch::Inner(b)) if !Arc::ptr_eq(a, b) => {
-            for (at, (a, b)) in a.iter().zip(b.iter()).enumerate() {
-                differing(a, b, level - 1, index | at << (FANOUT_BITS * (level - 1)), indexes);
-            }
-        }
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,7 +274,7 @@ mod tests {
 
     #[test]
     fn each_page_is_found_at_its_index() {
-        for bits in [0, 1, 6, 7, 8, 14, 15] {
+        for bits in [0, 1, 4, 5, 6, 10, 11, 15] {
             let tree = tree(bits);
             assert_eq!(tree.page_count(), 1 << bits);
             assert!((0..1 << bits).all(|index| tree.page(index)[0] == index), "{bits} bits");

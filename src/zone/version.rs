@@ -154,9 +154,10 @@ impl Version {
     pub(super) fn entry(&self, labels: &[u8]) -> Option<Entry<'_>> {
         let hash = hash(&self.key, labels);
         let page = Page(self.tree.page(self.tree.index_of(hash)));
-        page.find(tag(hash), labels, 0)
+        page.find(tag(hash), labels)
     }
 
+    #[inline]
     pub(super) fn node_of<'v>(&'v self, entry: Entry<'v>) -> Node<'v> {
         Node { version: self, entry }
     }

@@ -115,13 +115,13 @@ impl<'v> Changes<'v> {
         for index in before.tree.differing(&after.tree)? {
             let (olds, news) = (Page(before.tree.page(index)), Page(after.tree.page(index)));
             for (at, old) in olds.entries().enumerate() {
-                let new = news.find(olds.tag(at), old.labels(), 0);
+                let new = news.find(olds.tag(at), old.labels());
                 if new != Some(old) {
                     names.push(Changed { labels: old.labels(), old: Some(old), new });
                 }
             }
             for (at, new) in news.entries().enumerate() {
-                if olds.find(news.tag(at), new.labels(), 0).is_none() {
+                if olds.find(news.tag(at), new.labels()).is_none() {
                     names.push(Changed { labels: new.labels(), old: None, new: Some(new) });
                 }
             }
