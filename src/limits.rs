@@ -105,6 +105,8 @@ pub const POLL_ANSWER_WAIT: Duration = Duration::from_secs(5);
 pub const UDP_ANSWER_WAIT: Duration = Duration::from_secs(3);
 /// Idle time of a TCP connection (a16).
 pub const TCP_IDLE: Duration = Duration::from_secs(10);
+/// A worker whose batches are full for so long on end is overloaded: far longer than a burst takes.
+pub const OVERLOAD_AFTER: Duration = Duration::from_millis(10);
 /// TCP connections in all (a17).
 pub const TCP_CONNECTIONS_MAX: usize = 1024;
 /// TCP connections of one client address (a17).

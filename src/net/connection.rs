@@ -40,6 +40,8 @@ use crate::transfer::outgoing::{Outgoing, Requested, TransferStart};
 const PACE_OCTETS_PER_SECOND: u64 = 10_000;
 /// Time that a transfer has on top of its pace.
 const PACE_GRACE: Duration = Duration::from_secs(30);
+/// How often an idle connection looks whether seats run short.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Replies that are gathered before they are written.
 const GATHER_OCTETS: usize = 32 * 1024;
 /// What one read takes in at most.
@@ -170,21 +172,29 @@ impl Connection {
 
     async fn serve(&mut self, stopped: &mut watch::Receiver<bool>) -> io::Result<()> {
         // One deadline for each whole message: octets that dribble do not prolong it (a16).
-        let mut deadline = Instant::now() + self.shared.idle;
+        let mut since = Instant::now();
         loop {
             if self.answer_all().await? {
-                deadline = Instant::now() + self.shared.idle;
+                since = Instant::now();
             }
+            let deadline = (since + self.idle()).min(Instant::now() + LOOK_AGAIN);
             tokio::select! {
                 biased;
                 count = timeout_at(deadline, self.read_some()) => match count {
                     // The client has sent all it will; what it asked is answered already (a18).
-                    Ok(Ok(0)) | Err(_) => return self.stream.shutdown().await,
+                    Ok(Ok(0)) => return self.stream.shutdown().await,
                     Ok(count) => count.map(drop)?,
+                    Err(_) if since.elapsed() < self.idle() => {}
+                    Err(_) => return self.stream.shutdown().await,
                 },
                 _ = stopped.wait_for(|stopped| *stopped) => return self.stream.shutdown().await,
             }
         }
+    }
+
+    /// How long it may be without a message at present.
+    fn idle(&self) -> Duration {
+        self.seat.idle(self.shared.idle)
     }
 
     /// Answers every whole message that has been read; whether there was one.
@@ -219,7 +229,7 @@ impl Connection {
     fn answer(&mut self, from: usize, to: usize) -> Next {
         let octets = self.input.get(from..to).unwrap_or_default();
         let (state, out) = &mut *self.shared.desk_state.borrow_mut();
-        state.stream_idle = self.shared.idle;
+        state.stream_idle = self.seat.idle(self.shared.idle);
         let desk = &*self.shared.desk;
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             serve(

@@ -8,7 +8,7 @@ mod udp;
 use std::net::UdpSocket;
 
 use super::tests::{desk, id_of, query};
-use super::{Desk, after_panic, proxy, report};
+use super::{Desk, after_panic, load, proxy, report};
 use crate::dns::RecordType;
 use crate::ident::Transport;
 

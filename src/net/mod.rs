@@ -9,6 +9,7 @@
 
 mod connection;
 pub mod listen;
+mod load;
 mod pins;
 mod planner;
 mod proxy;

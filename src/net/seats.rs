@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 /// Counts connections over all runtimes.
 #[derive(Debug)]
@@ -57,6 +58,17 @@ impl Seats {
 }
 
 impl Seat {
+    /// How long the connection may be without a message: less than `whole` while seats run short, so
+    /// that those who do nothing make room (RFC 7766 §6.2.3).
+    pub fn idle(&self, whole: Duration) -> Duration {
+        let (taken, all) = (self.seats.taken().total, self.seats.total_max);
+        match (taken * 10).checked_div(all) {
+            Some(0..=4) | None => whole,
+            Some(5..=8) => whole / 4,
+            Some(_) => whole / 20,
+        }
+    }
+
     /// Gives a seat that is nobody's to the client at `address`; `false` if that has enough of them.
     pub fn give_to(&mut self, address: IpAddr) -> bool {
         let client = client_of(address);
@@ -95,6 +107,19 @@ fn client_of(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn p48_connections_have_less_time_while_seats_run_short() {
+        let seats = Seats::new(10, 10);
+        let whole = Duration::from_secs(20);
+        let mut held = Vec::new();
+        let mut idle = || {
+            held.extend(seats.take("192.0.2.1".parse().expect("an address")));
+            held.last().map(|seat| seat.idle(whole).as_secs())
+        };
+        let times: Vec<u64> = (0..10).filter_map(|_| idle()).collect();
+        assert_eq!(times, [20, 20, 20, 20, 5, 5, 5, 5, 1, 1]);
+    }
 
     #[test]
     fn a17_one_client_cannot_take_all_seats() {

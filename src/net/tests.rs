@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,8 +16,10 @@ use crate::dns::rdata::{self, Token};
 use crate::dns::tsig::Keyring;
 use crate::dns::{Class, Name, OpCode, RecordRef, RecordType};
 use crate::env::{Clock, OsClock};
+use crate::limits::OVERLOAD_AFTER;
 use crate::policy::{Peers, Rule, RuleBook, RuleSet, Who, ZoneRules};
 use crate::serve::ServerFacts;
+use crate::time::Tick;
 use crate::zone::{Builder, DigestKey, Lease, Slot, SlotState, Source, ZoneSet};
 
 /// A desk that shows one world and notes what it is told.
@@ -202,6 +205,62 @@ fn whole_batches_are_answered() {
         assert_eq!((header.id, header.rcode()), (id, if id % 2 == 0 { 0 } else { 3 }));
     }
     wake.ring();
+    worker.join();
+}
+
+/// The desk of another, at which each look at the clock takes long.
+struct SlowDesk(Arc<TestDesk>, AtomicU64);
+
+impl Desk for SlowDesk {
+    fn world(&self) -> Guard<Arc<World>> {
+        self.0.world()
+    }
+
+    fn now(&self) -> Now {
+        let ticks = self.1.fetch_add(OVERLOAD_AFTER.as_millis() as u64, Ordering::Relaxed);
+        Now { tick: Tick(ticks), ..self.0.now() }
+    }
+
+    fn notified(&self, _: ZoneId, _: PeerId, _: Option<Serial>) {}
+
+    fn observed(&self, _: Observation) {}
+
+    fn delivered(&self, _: ZoneId, _: PeerId, _: Serial) {}
+
+    fn reported(&self, _: Reported) {}
+
+    fn refused(&self, _: Refusal) {}
+
+    fn history(&self, _: &Version, _: Serial) -> Vec<Arc<Delta>> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn p48_a_worker_that_falls_behind_leaves_refusals_unsent() {
+    let mut sockets = listen::open("127.0.0.1:0".parse().expect("an address"), 1, 0).expect("sockets");
+    let client = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    client.connect(sockets.address).expect("connected");
+    // Two full batches and a little more wait before the worker starts; every second one is refused.
+    for id in 0..140 {
+        let owner = if id % 2 == 0 { "host-1.example." } else { "not.ours." };
+        client.send(&query(id, owner, RecordType::A)).expect("sent");
+    }
+    let wake = Wake::new().expect("an eventfd");
+    let socket = sockets.udp.pop().expect("one socket");
+    let desk = Arc::new(SlowDesk(desk(100), AtomicU64::new(1)));
+    let worker = udp::Worker::start(socket, desk, wake.clone()).expect("a worker");
+    let mut answered = Vec::new();
+    while answered.last() != Some(&139) {
+        let mut reply = [0; 512];
+        let length = client.recv(&mut reply).expect("a reply");
+        answered.push(id_of(&reply[..length]));
+    }
+    // The first batch and the last are answered whole: the one shows nothing yet, the other is not full.
+    let expected: Vec<u16> = (0..140).filter(|id| id % 2 == 0 || !(64..128).contains(id)).collect();
+    assert_eq!(answered, expected);
+    wake.ring();
+    assert_eq!(worker.counters.shed(), 32);
     worker.join();
 }
 

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use super::load::Load;
 use super::sys::{BATCH, Batch, Datagram, Wake};
 use super::{Desk, after_panic, proxy, report};
 use crate::dns::NameRef;
@@ -37,7 +38,8 @@ impl Worker {
         let (counters, socket) = (state.counters.clone(), Arc::new(socket));
         let read = socket.clone();
         let thread = std::thread::Builder::new().name("udp".into()).spawn(move || {
-            Turns { socket: read, desk, state, arrivals: Batch::new(), departures: Batch::new() }.run(&wake)
+            let (arrivals, departures) = (Batch::new(), Batch::new());
+            Turns { socket: read, desk, state, load: Load::default(), arrivals, departures }.run(&wake)
         })?;
         Ok(Worker { thread, counters, socket })
     }
@@ -53,6 +55,7 @@ struct Turns {
     socket: Arc<UdpSocket>,
     desk: Arc<dyn Desk>,
     state: WorkerState,
+    load: Load,
     arrivals: Batch,
     departures: Batch,
 }
@@ -82,6 +85,9 @@ impl Turns {
         let now = self.desk.now();
         let world = self.desk.world();
         self.departures.clear();
+        // Where datagrams come one by one nobody knows whether more wait.
+        let is_full = BATCH > 1 && self.arrivals.len() == BATCH;
+        self.state.is_overloaded = self.load.saw(is_full, now.tick);
         let (messages, ahead) = look_ahead_of(&self.arrivals, &world, now);
         for (index, ahead) in ahead.into_iter().enumerate().take(self.arrivals.len()) {
             let Some(datagram) = self.arrivals.datagram(index) else { continue };

@@ -21,6 +21,7 @@ pub struct Counters {
     transfers: AtomicU64,
     lost_observations: AtomicU64,
     limited: [AtomicU64; 3],
+    shed: AtomicU64,
     rcodes: [AtomicU64; RCODES],
     reasons: [AtomicU64; Reason::ALL.len()],
 }
@@ -36,6 +37,7 @@ impl Default for Counters {
             transfers: AtomicU64::new(0),
             lost_observations: AtomicU64::new(0),
             limited: [const { AtomicU64::new(0) }; 3],
+            shed: AtomicU64::new(0),
             rcodes: [const { AtomicU64::new(0) }; RCODES],
             reasons: [const { AtomicU64::new(0) }; Reason::ALL.len()],
         }
@@ -81,6 +83,11 @@ impl Counters {
         self.limited.get(measure as usize).map_or(0, read)
     }
 
+    /// Errors that an overloaded worker left unsent.
+    pub fn shed(&self) -> u64 {
+        read(&self.shed)
+    }
+
     /// Replies with this rcode; those above BADCOOKIE are not counted.
     pub fn replies(&self, rcode: ResponseCode) -> u64 {
         self.rcodes.get(usize::from(u16::from(rcode))).map_or(0, read)
@@ -116,6 +123,10 @@ impl Counters {
 
     pub(super) fn count_lost_observation(&self) {
         bump(&self.lost_observations);
+    }
+
+    pub(super) fn count_shed(&self) {
+        bump(&self.shed);
     }
 
     pub(super) fn count_limited(&self, measure: Measure) {

@@ -1,5 +1,5 @@
-//! The limit on replies over UDP (R26): counted, cut or dropped after the answer is known, since what is
-//! counted depends on it.
+//! What is not sent over UDP: replies over the limit (R26), counted, cut or dropped after the answer is
+//! known, since what is counted depends on it; and errors while the worker is overloaded.
 
 use super::{Ending, Message, Refusal, Then, WorkerState, World};
 use crate::dns::message::{Mark, Section, Writer};
@@ -24,6 +24,9 @@ pub(super) fn apply<'m>(
         return Some(ending);
     }
     let kind = kind_of(&ending, writer);
+    if kind == Kind::Error && message.peer.key.is_none() && is_shed(worker) {
+        return None;
+    }
     // Nothing of a refused name is known here: all refusals of a network count together.
     let name = ending.anchor.filter(|_| kind != Kind::Error).unwrap_or(NameRef::ROOT);
     match rule(message.world, &message.peer, kind, name, message.now, message.from, worker) {
@@ -45,11 +48,22 @@ pub(super) fn lets_error_pass(
     from: std::net::SocketAddr,
     worker: &mut WorkerState,
 ) -> bool {
-    peer.transport.is_stream()
-        || !matches!(
-            rule(world, peer, Kind::Error, NameRef::ROOT, now, from, worker),
-            Some(Measure::Drop | Measure::Truncate)
-        )
+    if peer.transport.is_stream() {
+        return true;
+    }
+    if is_shed(worker) {
+        return false;
+    }
+    let measure = rule(world, peer, Kind::Error, NameRef::ROOT, now, from, worker);
+    !matches!(measure, Some(Measure::Drop | Measure::Truncate))
+}
+
+/// Whether errors have to give way to answers; counts one that has.
+fn is_shed(worker: &WorkerState) -> bool {
+    if worker.is_overloaded {
+        worker.counters.count_shed();
+    }
+    worker.is_overloaded
 }
 
 /// Counts a reply; what is done about it if it is over the limit.

@@ -22,6 +22,8 @@ pub struct WorkerState {
     pub reported: Vec<Reported>,
     /// How long its connections are kept without a message, which those who ask are told (RFC 7828).
     pub stream_idle: Duration,
+    /// Whether more comes in than it can answer: then refusals and errors are not sent.
+    pub is_overloaded: bool,
     /// This worker's counters; anybody may read them.
     pub counters: Arc<Counters>,
 }

@@ -49,6 +49,7 @@ impl Traffic {
             "failed": replies(ResponseCode::ServFail),
             "notifies": sum(&Counters::notifies),
             "transfers": sum(&Counters::transfers),
+            "shed": sum(&Counters::shed),
             "rrl_dropped": limited(Measure::Drop),
             "rrl_truncated": limited(Measure::Truncate),
             "rrl_log_only": limited(Measure::Report),

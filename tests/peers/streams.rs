@@ -22,6 +22,7 @@ pub const TESTS: &[Test] = &[
     ("a15_a_query_in_segments_of_one_octet", &[], segments_of_one_octet),
     ("a16_idle_and_half_sent_queries_are_closed", &[], idle_and_half_sent),
     ("a17_one_client_cannot_keep_others_out", &[], cannot_keep_others_out),
+    ("p48_idle_connections_make_room_while_seats_run_short", &[], idle_connections_make_room),
     ("a18_whoever_has_sent_everything_still_gets_replies", &[], half_closed),
     ("a19_replies_leave_from_the_address_that_was_asked", &[], from_the_address_that_was_asked),
 ];
@@ -224,7 +225,8 @@ fn cannot_keep_others_out(yard: &Yard) {
         (to_the_end(&mut stream).len() > 2).then_some(())
     });
     let other = Yard::new();
-    let few = self::server(&other, "tcp_connections = 3\ntcp_connections_per_client = 2\ntcp_idle = \"60s\"");
+    let few =
+        self::server(&other, "tcp_connections = 3\ntcp_connections_per_client = 2\ntcp_idle = \"1200s\"");
     let mut held: Vec<TcpStream> = [[127, 0, 0, 1], [127, 0, 0, 1], [127, 0, 0, 2]]
         .into_iter()
         .map(|address| {
@@ -242,6 +244,30 @@ fn cannot_keep_others_out(yard: &Yard) {
         stream.shutdown(Shutdown::Write).ok()?;
         (to_the_end(&mut stream).len() > 2).then_some(())
     });
+}
+
+fn idle_connections_make_room(yard: &Yard) {
+    const KEEPALIVE: u16 = 11;
+    let server = server(yard, "tcp_idle = \"60s\"\ntcp_connections = 10\ntcp_connections_per_client = 10");
+    let mut held = Vec::new();
+    let mut told = Vec::new();
+    for _ in 0..10 {
+        let mut stream = Stream::to(server.address);
+        let reply = stream.ask(&soa(1).edns(1232, &[(KEEPALIVE, b"")]));
+        let time: [u8; 2] = reply.option(KEEPALIVE).expect("a time").try_into().expect("two octets");
+        told.push(u16::from_be_bytes(time));
+        held.push(stream);
+    }
+    assert_eq!(told, [600, 600, 600, 600, 150, 150, 150, 150, 30, 30], "in tenths of a second");
+    // All seats are taken, and nobody leaves; who does nothing is sent away before his time.
+    let begun = std::time::Instant::now();
+    poll("a seat", || {
+        let mut stream = connect_from([127, 0, 0, 2], server.address);
+        stream.write_all(&frame(&soa(2).0)).ok()?;
+        stream.shutdown(Shutdown::Write).ok()?;
+        (to_the_end(&mut stream).len() > 2).then_some(())
+    });
+    assert!(begun.elapsed() < std::time::Duration::from_secs(50), "before the usual time was over");
 }
 
 fn half_closed(yard: &Yard) {

@@ -73,6 +73,24 @@ fn a53_a_reply_that_is_cut_by_the_limit_has_its_opt_and_nothing_else() {
 }
 
 #[test]
+fn p48_an_overloaded_worker_sends_answers_and_no_errors() {
+    let world = world();
+    let mut worker = WorkerState { is_overloaded: true, ..WorkerState::new() };
+    let (mut out, from) = (vec![0; 65_535], STRANGER.parse().unwrap());
+    let mut replies = |transport, octets: &[u8]| {
+        let ahead = octets.into();
+        let outcome = serve(ahead, from, transport, NOW, &world, &mut worker, &mut out, &mut Silent);
+        (matches!(outcome, Outcome::Reply(_)), worker.counters.shed())
+    };
+    let (there, refused) = (query("www.example.", "A"), query("not.ours.", "A"));
+    assert_eq!(replies(Transport::Udp, &there), (true, 0));
+    assert_eq!(replies(Transport::Udp, &query("none.example.", "A")), (true, 0));
+    assert_eq!(replies(Transport::Udp, &refused), (false, 1));
+    assert_eq!(replies(Transport::Udp, &there[..12]), (false, 2));
+    assert_eq!(replies(Transport::Tcp, &refused), (true, 2));
+}
+
+#[test]
 fn o04_limits_are_counted_and_told_once() {
     let world = limited(RateSettings { log_only: true, ..RateSettings::default() });
     let mut worker = WorkerState::new();
