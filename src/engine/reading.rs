@@ -64,6 +64,24 @@ pub fn read_file(
     Ok(FileRead { hash: loaded.hash, files, intake, warnings, review })
 }
 
+/// What was read of files that held still, or that they did not: then it is half of one version and
+/// half of another (R08), and the watcher says when they are whole.
+pub fn if_whole(
+    job: &FileJob,
+    is_whole: bool,
+    result: Result<FileRead, FileFault>,
+) -> Result<FileRead, FileFault> {
+    if is_whole {
+        return result;
+    }
+    let text = format!("{} is being written; it is read when it is whole", job.file.display());
+    let files = match result {
+        Ok(read) => read.files,
+        Err(fault) => fault.files,
+    };
+    Err(FileFault { reason: Reason::FileUnsettled, text, files })
+}
+
 fn paths(seen: &[text::FileSeen]) -> Vec<PathBuf> {
     seen.iter().map(|seen| seen.path.clone()).collect()
 }

@@ -32,6 +32,8 @@ pub struct Node {
     pub disk: SimDisk,
     /// Zone files, which somebody else's disk keeps.
     pub files: BTreeMap<PathBuf, Vec<u8>>,
+    /// Files that somebody is writing into, so that their first part is all there is.
+    pub half_written: BTreeSet<PathBuf>,
     /// Files over which the reader stumbles: a bug that one zone's content brings out.
     pub cursed: Option<PathBuf>,
     /// How often it was started: what was on its way to an earlier start is lost.
@@ -86,6 +88,7 @@ impl Node {
         Node {
             disk: SimDisk::new(),
             files: BTreeMap::new(),
+            half_written: BTreeSet::new(),
             cursed: None,
             starts: 0,
             wall_error: 0,
@@ -216,6 +219,7 @@ impl Node {
         };
         let wall = self.now(moment).wall;
         let result = reading::guarded(|| reading::read_file(job, &mut sources, DIGEST_KEY, wall));
+        let result = reading::if_whole(job, !self.half_written.contains(&job.file), result);
         Event::Read(job.zone, job.attempt, result)
     }
 

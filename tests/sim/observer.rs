@@ -130,8 +130,8 @@ impl Observer {
     }
 
     /// A worker of the primary read a file.
-    pub fn has_read(&mut self, zone: usize, text: Option<&Vec<u8>>) {
-        self.primary[zone].has_read(text);
+    pub fn has_read(&mut self, zone: usize, text: Option<&Vec<u8>>, is_whole: bool) {
+        self.primary[zone].has_read(text, is_whole);
     }
 
     /// An operator gives a command.
@@ -165,7 +165,7 @@ impl Observer {
     /// An event is about to reach a shard: an answer may confirm what a secondary has (R18, R19).
     pub fn told(&mut self, server: usize, now: Moment, event: &Event) {
         if let (0, Event::Read(zone, _, result)) = (server, event) {
-            self.primary[zone.0 as usize].told(result);
+            self.primary[zone.0 as usize].told(ZONES[zone.0 as usize], result);
         }
         let Event::Answered(zone, _, Ok(answer)) = event else { return };
         let full = now.after(self.expire);

@@ -11,6 +11,7 @@ use bellwether::dns::RecordType;
 use bellwether::engine::intake::Intake;
 use bellwether::engine::shard::{Command, FileFault, FileRead};
 use bellwether::engine::status::ZoneStatus;
+use bellwether::reason::Reason;
 use bellwether::zone::Version;
 
 use crate::editor::serial_in;
@@ -25,6 +26,8 @@ pub struct Primary {
     live: Option<Arc<Version>>,
     /// The file as it was read last.
     text: Option<Vec<u8>>,
+    /// Somebody was writing into it.
+    is_half: bool,
     /// The file that is about to become a version; `None` if an operator's rollback is.
     candidate: Option<Vec<u8>>,
     /// The file that is published.
@@ -41,20 +44,24 @@ pub struct Primary {
 
 impl Primary {
     /// A worker read the file.
-    pub fn has_read(&mut self, text: Option<&Vec<u8>>) {
+    pub fn has_read(&mut self, text: Option<&Vec<u8>>, is_whole: bool) {
+        self.is_half = !is_whole;
         self.text = text.cloned();
         self.in_files.extend(text.and_then(|text| serial_in(text)));
     }
 
     /// The shard is about to hear of a reading.
-    pub fn told(&mut self, result: &Result<FileRead, FileFault>) {
+    pub fn told(&mut self, apex: &str, result: &Result<FileRead, FileFault>) {
         match result {
             Ok(FileRead { hash: [0, 0, 0, 0, ..], .. }) => self.candidate = None,
+            Ok(_) if self.is_half => panic!("half of the file of {apex} is taken for the zone"),
             Ok(FileRead { intake: Intake::Unchanged, .. }) => self.made_from = self.text.clone(),
             Ok(_) => self.candidate = self.text.clone(),
             Err(_) => {}
         }
-        self.failed = result.as_ref().is_err_and(|fault| !fault.files.is_empty());
+        // Nothing is wrong with a file that is being written.
+        let is_wrong = |fault: &FileFault| !fault.files.is_empty() && fault.reason != Reason::FileUnsettled;
+        self.failed = result.as_ref().is_err_and(is_wrong);
     }
 
     /// An operator gives a command.

@@ -33,6 +33,8 @@ pub enum What {
     Heal(usize, u64),
     /// A worker reads a zone file.
     Read(usize, u64, Box<FileJob>),
+    /// Whoever writes the file of a zone is done.
+    Written(usize),
     /// A worker rebuilds an earlier version.
     RollBack(usize, u64, Box<RollbackJob>),
     /// A worker writes a body.
@@ -185,6 +187,7 @@ impl Simulation {
             }
             What::Commit(..) | What::Heal(..) | What::Rewrite(..) => {}
             What::Read(server, start, job) => self.read(server, start, &job),
+            What::Written(zone) => self.save(zone),
             What::RollBack(server, start, job) if self.is_alive(server, start) => {
                 if let Some(event) = self.nodes[server].roll_back(&job) {
                     let takes = Duration::from_millis(self.random.below(50));
@@ -310,7 +313,8 @@ impl Simulation {
             return;
         }
         let event = self.nodes[server].read_file(self.queue.now(), job);
-        self.observer.has_read(job.zone.0 as usize, self.nodes[server].files.get(&job.file));
+        let is_whole = !self.nodes[server].half_written.contains(&job.file);
+        self.observer.has_read(job.zone.0 as usize, self.nodes[server].files.get(&job.file), is_whole);
         let takes = Duration::from_millis(self.random.below(50));
         self.queue.push(takes, What::Shard(server, start, Box::new(event)));
     }

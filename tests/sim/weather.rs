@@ -48,6 +48,10 @@ impl Simulation {
             _ => Edit::Broken,
         };
         let zone = self.random.below(ZONES.len() as u64) as usize;
+        if self.random.one_in(5) {
+            self.editors[zone].edit(&mut self.random, edit);
+            return self.write_slowly(zone);
+        }
         self.edit(zone, edit);
         if self.random.one_in(3) {
             // A second thought, at once.
@@ -61,10 +65,29 @@ impl Simulation {
         self.save(zone);
     }
 
+    /// The file is written into, piece by piece; and somebody may want it read before it is whole (R08).
+    fn write_slowly(&mut self, zone: usize) {
+        let file = zone_file(ZONES[zone]);
+        let mut text = self.editors[zone].text();
+        text.truncate(self.random.below(text.len() as u64) as usize);
+        self.nodes[0].half_written.insert(file.clone());
+        self.nodes[0].files.insert(file, text);
+        if self.random.one_in(2) {
+            self.notice(zone);
+        }
+        let takes = Duration::from_millis(self.random.below(3000));
+        self.queue.push(takes, What::Written(zone));
+    }
+
     /// The file is written, and the watcher notices.
     pub fn save(&mut self, zone: usize) {
-        let text = self.editors[zone].text();
-        self.nodes[0].files.insert(zone_file(ZONES[zone]), text);
+        let (text, file) = (self.editors[zone].text(), zone_file(ZONES[zone]));
+        self.nodes[0].half_written.remove(&file);
+        self.nodes[0].files.insert(file, text);
+        self.notice(zone);
+    }
+
+    fn notice(&mut self, zone: usize) {
         let notices = Duration::from_millis(self.random.below(300));
         let event = Event::FileChanged(ZoneId(zone as u32));
         self.queue.push(notices, What::Shard(0, self.nodes[0].starts, Box::new(event)));

@@ -8,9 +8,8 @@ use crate::config::SerialPolicy;
 use crate::engine::keeper::{Rewrite, Write};
 use crate::engine::reading;
 use crate::engine::setup::Role;
-use crate::engine::shard::{Event, FileFault, FileJob, RollbackJob};
+use crate::engine::shard::{Event, FileJob, RollbackJob};
 use crate::engine::watch::Stamped;
-use crate::reason::Reason;
 
 /// What a worker is given.
 pub(super) enum Work {
@@ -44,16 +43,9 @@ fn run(engine: &Engine, work: Work) {
             let mut sources = Stamped::default();
             let wall = engine.0.clock.now().wall;
             let key = engine.0.settings.digest_key;
-            let mut result = reading::guarded(|| reading::read_file(&job, &mut sources, key, wall));
-            if !sources.held_still() || sources.written_since(&settled.unwrap_or_default()) {
-                // Half of one version and half of another (R08); the watcher says when it is whole.
-                let text = format!("{} is being written; it is read when it is whole", job.file.display());
-                let files = match result {
-                    Ok(read) => read.files,
-                    Err(fault) => fault.files,
-                };
-                result = Err(FileFault { reason: Reason::FileUnsettled, text, files });
-            }
+            let result = reading::guarded(|| reading::read_file(&job, &mut sources, key, wall));
+            let is_whole = sources.held_still() && !sources.written_since(&settled.unwrap_or_default());
+            let result = reading::if_whole(&job, is_whole, result);
             engine.send(Event::Read(job.zone, job.attempt, result));
         }
         Work::RollBack(job) => {
