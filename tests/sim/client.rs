@@ -1,15 +1,24 @@
-//! Somebody from outside who asks a server: what it shows of a zone, and what it must not give.
+//! Somebody from outside who asks a server: what it shows of a zone, what it must not give, and what it
+//! gives to a friend who follows it by IXFR over UDP.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bellwether::dns::message::{Question, Reader, Scratch, Section, Writer};
 use bellwether::dns::soa::Soa;
+use bellwether::dns::tsig::Key;
 use bellwether::dns::{Class, OpCode, RecordRef, RecordType, ResponseCode, Serial};
 use bellwether::ident::Transport;
 use bellwether::limits::MESSAGE_OCTETS_MAX;
 use bellwether::serve::{Outcome, serve};
 use bellwether::trace::Silent;
+use bellwether::transfer::incoming::{
+    Answer, Ask, AskKind, Exchange, Progress, TransferError, TransferLimits,
+};
+use bellwether::zone::Version;
 
 use crate::editor::TOKEN_NAMES;
-use crate::flock::{ZONES, name};
+use crate::flock::{DIGEST_KEY, ZONES, name};
 use crate::node::Node;
 use crate::queue::Moment;
 
@@ -86,5 +95,49 @@ fn query(
         Outcome::Reply(length) => Some(length),
         Outcome::Transfer(_) => None,
         other => panic!("a query gets a reply, not {other:?}"),
+    }
+}
+
+/// Somebody who may transfer the zones of a server.
+#[derive(Clone, Debug)]
+pub struct Friend {
+    /// Where he asks from.
+    pub address: SocketAddr,
+    /// What he signs with.
+    pub key: Option<Arc<Key>>,
+}
+
+/// What a friend who has `base` gets by IXFR in one datagram (RFC 1995 §2).
+pub fn follow_over_udp(
+    node: &mut Node,
+    moment: Moment,
+    zone: usize,
+    friend: &Friend,
+    base: &Arc<Version>,
+) -> Result<Answer, TransferError> {
+    let now = node.now(moment);
+    let running = node.running.as_mut().expect("it answered a moment ago");
+    let ask = Ask {
+        apex: name(ZONES[zone]),
+        kind: AskKind::Ixfr,
+        base: Some(base.clone()),
+        key: friend.key.clone(),
+        digest_key: DIGEST_KEY,
+        limits: TransferLimits::default(),
+        transport: Transport::Udp,
+        want_expire: true,
+        accept_lower: false,
+    };
+    let (mut request, mut out) = (Vec::new(), vec![0; MESSAGE_OCTETS_MAX]);
+    let mut exchange = Exchange::start(ask, 7, now, &mut request);
+    let (world, worker) = (&running.world, &mut running.worker);
+    let udp = Transport::Udp;
+    let outcome = serve(request[..].into(), friend.address, udp, now, world, worker, &mut out, &mut Silent);
+    // He is not the secondary that has this address: what he has is no news of that one.
+    worker.observed.clear();
+    let Outcome::Reply(length) = outcome else { panic!("a datagram answers a datagram, not {outcome:?}") };
+    match exchange.feed(&out[..length], now)? {
+        Progress::Done(answer) => Ok(answer),
+        Progress::More => panic!("a datagram is all that comes"),
     }
 }

@@ -20,6 +20,8 @@ use bellwether::store::Options;
 use bellwether::transfer::incoming::TransferLimits;
 use bellwether::zone::{DigestKey, ZoneSet};
 
+use crate::client::Friend;
+
 /// All servers make their digests with one key, so that versions can be compared across them.
 pub const DIGEST_KEY: DigestKey = DigestKey(*b"simulated flocks");
 
@@ -213,6 +215,13 @@ impl Plan {
             cookies: Arc::default(),
             rates: Arc::default(),
         }
+    }
+
+    /// Somebody who may transfer what a server has, and is none of the flock: he comes from where one of
+    /// its followers is.
+    pub fn friend(&self, server: usize) -> Option<Friend> {
+        let follower = self.followers(server).pop()?;
+        Some(Friend { address: address(follower), key: self.key(server, follower).map(Arc::new) })
     }
 
     fn key(&self, one: usize, other: usize) -> Option<Key> {

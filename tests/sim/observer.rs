@@ -7,6 +7,8 @@
 //! 5. Nothing is served past EXPIRE, and what a primary confirmed is served until then.
 //! 7. What is spoiled of one zone does not excuse any other.
 //!
+//! And whoever follows a server by IXFR over UDP has, version after version, what the server has.
+//!
 //! What holds for the primary alone stands in [`crate::primary`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,10 +23,10 @@ use bellwether::env::Random;
 use bellwether::env::sim::SimRandom;
 use bellwether::ident::ZoneId;
 use bellwether::store::BodyWrite;
-use bellwether::transfer::incoming::Answer;
+use bellwether::transfer::incoming::{Answer, TransferError};
 use bellwether::zone::{Slot, SlotState, Version};
 
-use crate::client;
+use crate::client::{self, Friend};
 use crate::editor::TOKEN_NAMES;
 use crate::flock::{Plan, ZONES};
 use crate::node::{Node, Start};
@@ -59,12 +61,16 @@ struct Watched {
     transferred: Option<(Moment, Option<u32>)>,
     /// What was looked at closely.
     looked_at: Option<Arc<Slot>>,
+    /// What the friend of the server has.
+    friend_has: Option<Arc<Version>>,
 }
 
 /// The observer of a flock.
 pub struct Observer {
     expire: Duration,
     watched: Vec<Vec<Watched>>,
+    /// Somebody for each server who may transfer from it.
+    friends: Vec<Option<Friend>>,
     /// What the primary published: by zone and serial, the digests.
     published: Vec<BTreeMap<u32, BTreeSet<u128>>>,
     /// The token of each.
@@ -82,6 +88,7 @@ impl Observer {
         Observer {
             expire: plan.expire(),
             watched: vec![vec![Watched::default(); ZONES.len()]; plan.follows.len()],
+            friends: (0..plan.follows.len()).map(|server| plan.friend(server)).collect(),
             published: vec![BTreeMap::new(); ZONES.len()],
             tokens: vec![BTreeMap::new(); ZONES.len()],
             losable: BTreeSet::new(),
@@ -341,6 +348,49 @@ impl Observer {
         }
         let given = client::gets_a_transfer(node, now, zone);
         assert!(!given, "server {server} gives {apex} to a stranger");
+        self.follow(server, zone, now, node);
+    }
+
+    /// The friend of a server asks for what changed since he last did; he misses a version now and then.
+    fn follow(&mut self, server: usize, zone: usize, now: Moment, node: &mut Node) {
+        let (Some(friend), watched) = (&self.friends[server], &mut self.watched[server][zone]) else {
+            return;
+        };
+        let served = watched.looked_at.as_ref().and_then(|slot| match &slot.state {
+            SlotState::Serving { version, .. } => Some(version.clone()),
+            SlotState::Loading | SlotState::Expired { .. } | SlotState::Faulted => None,
+        });
+        let Some(served) = served.filter(|served| !served.serial().0.is_multiple_of(3)) else { return };
+        // Nobody can go on from what was lost and made anew with other content (R03).
+        let was_once = |base: &Arc<Version>| {
+            self.published[zone].get(&base.serial().0).is_some_and(|digests| digests.len() == 1)
+        };
+        let Some(base) = watched.friend_has.replace(served.clone()).filter(was_once) else { return };
+        let (apex, from, to) = (ZONES[zone], base.serial(), served.serial());
+        match client::follow_over_udp(node, now, zone, friend, &base) {
+            Ok(Answer::Changed { change, .. }) => {
+                let same = (change.after.serial(), change.after.digest()) == (to, served.digest());
+                assert!(same, "server {server} gives other differences from {apex} {from} to {to}");
+            }
+            Ok(Answer::Current { serial, .. }) => {
+                assert!(
+                    (from, serial) == (to, to),
+                    "server {server} calls {apex} {from} current, and has {to}"
+                );
+            }
+            // They do not fit a datagram, or are not kept: the rest is done over TCP.
+            Ok(Answer::TryTcp { serial, .. }) => {
+                assert!(
+                    serial.is_none_or(|serial| serial == to),
+                    "server {server} shows {apex} {serial:?} for {to}"
+                );
+            }
+            // It may have gone back.
+            Err(TransferError::SerialLower { .. } | TransferError::SerialUndefined { .. }) => {
+                assert!(!is_newer(to.0, from.0), "server {server} goes back from {apex} {from} to {to}");
+            }
+            other => panic!("server {server} gives {other:?} for {apex} {from} to {to}"),
+        }
     }
 
     /// What a reader of a server sees: serial and token of a zone.
