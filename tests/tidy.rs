@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The layer of each room; a file imports only from lower layers (`engine` is L5 and so on).
 const LAYERS: &[(&str, u8)] = &[
@@ -112,20 +113,25 @@ fn sources() -> Vec<Source> {
 
 /// Every Rust file of a folder.
 fn sources_in(folder: &str) -> Vec<Source> {
-    fn walk(folder: &Path, found: &mut Vec<Source>) {
+    let read = |path: PathBuf| Source { text: fs::read_to_string(&path).unwrap(), path };
+    files_in(folder, "rs").into_iter().map(read).collect()
+}
+
+/// Every file of a folder and of those below it with this extension.
+fn files_in(folder: &str, extension: &str) -> Vec<PathBuf> {
+    fn walk(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                walk(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                found.push(Source { path, text });
+                walk(&path, extension, found);
+            } else if path.extension().is_some_and(|this| this == extension) {
+                found.push(path);
             }
         }
     }
     let mut found = Vec::new();
-    walk(Path::new(folder), &mut found);
-    assert!(found.len() > 2, "the sources are not where this test looks");
+    walk(Path::new(folder), extension, &mut found);
+    assert!(found.len() > 2, "{folder} is not where this test looks");
     found
 }
 
@@ -238,4 +244,21 @@ fn every_file_says_what_lives_in_it() {
         }
     }
     fail_if_any(faults);
+}
+
+#[test]
+fn planted_faults_still_apply() {
+    let mut stale = Vec::new();
+    for patch in files_in("tests/faults", "patch") {
+        match Command::new("git").args(["apply", "--check"]).arg(&patch).output() {
+            Ok(output) if output.status.success() => {}
+            Ok(_) => stale.push(patch),
+            Err(error) => {
+                // `tests/run` installs it, so there its absence is an error.
+                assert!(std::env::var_os("BELLWETHER_PEERS").is_none(), "git: {error}: apt-get install git");
+                return eprintln!("left out, since git cannot be started: whether planted faults apply");
+            }
+        }
+    }
+    assert!(stale.is_empty(), "made against code that has changed, make them anew: {stale:#?}");
 }
