@@ -56,6 +56,13 @@ impl<'t> Input<'t> {
         token.map(|token| token.text)
     }
 
+    /// The next token, which must be there and is no string: what BIND, Knot and ldns refuse in quotes.
+    fn take_word(&mut self) -> Result<&'t [u8], TextProblem> {
+        let quoted = self.tokens.get(self.at).is_some_and(|token| token.quoted);
+        let word = self.take()?;
+        if quoted { Err(TextProblem::QuotedWord) } else { Ok(word) }
+    }
+
     /// The next token, if there is one.
     pub(super) fn take_if_any(&mut self) -> Option<Token<'t>> {
         let token = self.tokens.get(self.at)?;
@@ -116,24 +123,24 @@ fn parse_generic(rtype: RecordType, input: &mut Input<'_>, out: &mut Vec<u8>) ->
 
 fn parse_field(field: Field, input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), TextProblem> {
     match field {
-        Field::U8 => out.push(number(input.take()?, u8::MAX.into())? as u8),
-        Field::U16 => push_u16(number(input.take()?, u16::MAX.into())? as u16, out),
-        Field::U32 => push_u32(number(input.take()?, u32::MAX.into())? as u32, out),
-        Field::Ttl => push_u32(ttl_from_text(input.take()?).ok_or(TextProblem::NotATimeSpan)?, out),
-        Field::Time => push_u32(times::parse(input.take()?).ok_or(TextProblem::NotATime)?, out),
+        Field::U8 => out.push(number(input.take_word()?, u8::MAX.into())? as u8),
+        Field::U16 => push_u16(number(input.take_word()?, u16::MAX.into())? as u16, out),
+        Field::U32 => push_u32(number(input.take_word()?, u32::MAX.into())? as u32, out),
+        Field::Ttl => push_u32(ttl_from_text(input.take_word()?).ok_or(TextProblem::NotATimeSpan)?, out),
+        Field::Time => push_u32(times::parse(input.take_word()?).ok_or(TextProblem::NotATime)?, out),
         Field::Rtype => {
-            push_u16(type_from_text(input.take()?).ok_or(TextProblem::UnknownType)?.0, out);
+            push_u16(type_from_text(input.take_word()?).ok_or(TextProblem::UnknownType)?.0, out);
         }
-        Field::Code8(codes) => out.push(code(codes, input.take()?, u8::MAX.into())? as u8),
-        Field::Code16(codes) => push_u16(code(codes, input.take()?, u16::MAX.into())? as u16, out),
-        Field::Name => name_from_token(input.take()?, input.origin, out)?,
-        Field::Ipv4 => out.extend_from_slice(&ipv4(input.take()?)?),
-        Field::Ipv6 => out.extend_from_slice(&ipv6(input.take()?)?),
-        Field::Eui48 => groups::<6>(input.take()?, b'-', 2, out)
+        Field::Code8(codes) => out.push(code(codes, input.take_word()?, u8::MAX.into())? as u8),
+        Field::Code16(codes) => push_u16(code(codes, input.take_word()?, u16::MAX.into())? as u16, out),
+        Field::Name => name_from_token(input.take_word()?, input.origin, out)?,
+        Field::Ipv4 => out.extend_from_slice(&ipv4(input.take_word()?)?),
+        Field::Ipv6 => out.extend_from_slice(&ipv6(input.take_word()?)?),
+        Field::Eui48 => groups::<6>(input.take_word()?, b'-', 2, out)
             .ok_or(TextProblem::BadForm("six pairs of hexadecimal digits with hyphens between"))?,
-        Field::Eui64 => groups::<8>(input.take()?, b'-', 2, out)
+        Field::Eui64 => groups::<8>(input.take_word()?, b'-', 2, out)
             .ok_or(TextProblem::BadForm("eight pairs of hexadecimal digits with hyphens between"))?,
-        Field::Node64 => groups::<4>(input.take()?, b':', 4, out)
+        Field::Node64 => groups::<4>(input.take_word()?, b':', 4, out)
             .ok_or(TextProblem::BadForm("four groups of hexadecimal digits with colons between"))?,
         Field::CharString => append_char_string(input.take()?, out)?,
         Field::OptionalCharString => {

@@ -51,6 +51,8 @@ pub enum TextProblem {
     BadEscape,
     /// A quote inside a word.
     StrayQuote,
+    /// Quotes around what is no text: a name, a number, an address.
+    QuotedWord,
     /// A character-string is longer than 255 octets (RFC 1035 §3.3).
     StringTooLong,
     /// Not hexadecimal, or an odd number of digits.
@@ -128,6 +130,7 @@ impl TextProblem {
             TextProblem::NotIpv4 { ipv6: true } => "this is an IPv6 address: its type is AAAA",
             TextProblem::NotIpv6 { ipv4: true } => "this is an IPv4 address: its type is A",
             TextProblem::StrayQuote => "put a space before the quote, or write \\\" for the character",
+            TextProblem::QuotedWord => "take the quotes away: only text stands in quotes",
             TextProblem::StringTooLong => "split it into several quoted strings of at most 255 octets",
             TextProblem::Name(NameError::EmptyLabel) => "look for two dots in a row",
             TextProblem::BadEscape | TextProblem::Name(NameError::BadEscape) => {
@@ -171,6 +174,7 @@ impl fmt::Display for TextProblem {
             TextProblem::NotIpv6 { .. } => f.write_str("expected an IPv6 address"),
             TextProblem::BadEscape => NameError::BadEscape.fmt(f),
             TextProblem::StrayQuote => f.write_str("a quote stands inside a word"),
+            TextProblem::QuotedWord => f.write_str("this stands in quotes, but is no text"),
             TextProblem::StringTooLong => f.write_str("a character-string is longer than 255 octets"),
             TextProblem::BadHex => f.write_str("expected pairs of hexadecimal digits"),
             TextProblem::DigestLength { octets, found } => {

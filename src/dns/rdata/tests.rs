@@ -147,6 +147,13 @@ fn r22_rdata_has_a_bound() {
 }
 
 #[test]
+fn c11_only_text_stands_in_quotes() {
+    refused(RecordType::A, "\"192.0.2.1\"", 0, TextProblem::QuotedWord);
+    refused(RecordType::CNAME, "\"b\"", 0, TextProblem::QuotedWord);
+    refused(RecordType::MX, "\"10\" b", 0, TextProblem::QuotedWord);
+}
+
+#[test]
 fn c13_names_are_relative_to_the_origin() {
     let name = |text: &str| {
         let mut out = vec![7];
