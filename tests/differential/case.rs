@@ -118,7 +118,7 @@ impl Case<'_> {
         }
         let faults = optional_faults(self.ours(), &givers, &all);
         if !faults.is_empty() && !self.is_tight() {
-            let rows = [&single::OWN_ADDRESS, &single::OTHER_ZONE];
+            let rows = [&single::OWN_ADDRESS, &single::OTHER_ZONE, &single::MANY_TARGETS];
             if let Some(row) = rows.into_iter().find(|row| (row.applies)(self)) {
                 return Verdict::Contested(row);
             }

@@ -74,7 +74,11 @@ pub fn optional_faults(ours: &Answer, givers: &[&Answer], all: &[&Answer]) -> Ve
             faults.push(format!("only ours adds {} {}", key.0, rtype::text(key.1)));
         }
     }
-    let wanted = givers.first().map(|first| first.additional_sets(false)).unwrap_or_default();
+    // One giver alone does not say what all do.
+    let wanted = match givers {
+        [first, _, ..] => first.additional_sets(false),
+        _ => Sets::new(),
+    };
     for key in wanted.keys() {
         if givers.iter().all(|answer| has(answer, key)) && !mine.contains_key(key) {
             faults.push(format!("only ours leaves out {} {}", key.0, rtype::text(key.1)));

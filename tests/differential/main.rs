@@ -24,6 +24,7 @@ mod page;
 mod plant;
 mod questions;
 mod random;
+mod reading;
 mod rtype;
 #[path = "../shared/runner.rs"]
 mod runner;
@@ -43,11 +44,14 @@ use runner::Test;
 /// All tests.
 const ALL: &[&[Test]] = &[
     &[("answers_are_those_of_bind_knot_and_nsd", servers::PROGRAMS, answers)],
+    &[("c16_zone_files_are_read_alike", reading::PROGRAMS, reading::zone_files_are_read_alike)],
     &[("docs_contested_is_the_table", &[], page::is_up_to_date)],
 ];
 
 /// The seeds of the short run.
 const SEEDS: Range<u64> = 1..601;
+/// Seeds for rows of the table that the others do not show.
+const RARE_SEEDS: [u64; 1] = [1364];
 /// Plots that are served at the same time.
 const PLOTS_AT_ONCE: usize = 100;
 /// How many contested questions there may be in a thousand.
@@ -59,18 +63,14 @@ fn main() -> ExitCode {
 
 fn answers(_: &Yard) {
     let (chosen, begun) = (chosen(), Instant::now());
-    let seeds: Vec<u64> = chosen.clone().unwrap_or(SEEDS).collect();
+    let seeds: Vec<u64> =
+        chosen.clone().map_or_else(|| RARE_SEEDS.into_iter().chain(SEEDS).collect(), Range::collect);
     let mut tally = Tally::default();
     for some in seeds.chunks(PLOTS_AT_ONCE) {
         let plots: Vec<Plot> = some.iter().map(|seed| Plot::grow(*seed)).collect();
         batch::run(&Yard::new(), &plots, &mut tally);
     }
-    println!(
-        "seeds {}..{}, {:.0} s: {tally}",
-        seeds[0],
-        seeds[seeds.len() - 1] + 1,
-        begun.elapsed().as_secs_f32()
-    );
+    println!("{} seeds, {:.0} s: {tally}", seeds.len(), begun.elapsed().as_secs_f32());
     tally.assert_no_fault();
     // One zone alone may be all about what is contested.
     if seeds.len() >= PLOTS_AT_ONCE {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::contested;
 use crate::ground::Yard;
+use crate::reading;
 
 /// What stands above the table.
 const HEAD: &str = "\
@@ -16,6 +17,15 @@ or where PowerDNS alone differs: what each of them does, what Bellwether does, a
 fails it. The page is made from the table in `tests/differential/contested.rs`.
 
 Seen with BIND 9.18, Knot 3.2, NSD 4.6 and PowerDNS 4.7 with its BIND backend.
+";
+
+/// What stands above the table of zone files.
+const FILES: &str = "
+# Where readers of zone files disagree
+
+The same for zone files, which `named-compilezone`, `kzonecheck` and `ldns-read-zone` read beside
+Bellwether (`tests/differential/reading/contested.rs`). What stands nowhere here is read alike, or refused
+by all.
 ";
 
 /// Fails unless `docs/contested.md` is what the table makes; with `UPDATE=1` it writes it.
@@ -36,6 +46,14 @@ fn page() -> String {
         page += &format!("\n## {}\n\n{}.\n\n| server | answer |\n|---|---|\n", row.id, row.what);
         for (server, does) in ["BIND", "Knot", "NSD", "PowerDNS"].into_iter().zip(row.others) {
             page += &format!("| {server} | {does} |\n");
+        }
+        page += &format!("| **Bellwether** | {} |\n\n{}.\n", row.ours, row.why);
+    }
+    page += FILES;
+    for row in reading::contested::ROWS {
+        page += &format!("\n## {}\n\n| reader | |\n|---|---|\n", row.what);
+        for (reader, does) in ["BIND", "Knot", "ldns"].into_iter().zip(row.others) {
+            page += &format!("| {reader} | {does} |\n");
         }
         page += &format!("| **Bellwether** | {} |\n\n{}.\n", row.ours, row.why);
     }

@@ -38,6 +38,11 @@ impl Random {
         &choices[self.below(choices.len())]
     }
 
+    /// One of these words.
+    pub fn word<'w>(&mut self, words: &[&'w str]) -> &'w str {
+        words[self.below(words.len())]
+    }
+
     /// All of them in another order.
     pub fn shuffle<T>(&mut self, all: &mut [T]) {
         for at in (1..all.len()).rev() {

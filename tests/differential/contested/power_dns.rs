@@ -61,7 +61,8 @@ pub const ROWS: &[Row] = &[
             let (theirs, ours) = (power_dns(case), case.ours());
             let has_targets = |record: &Rr| [rtype::NS, rtype::MX, rtype::SRV].contains(&record.rtype);
             let is_near = ours.octets * 2 + 160 > case.question.room();
-            (theirs.truncated || ours.truncated) && (is_near || ours.answer.iter().any(has_targets))
+            (theirs.truncated || ours.truncated)
+                && (is_near || ours.cut().is_some() || ours.answer.iter().any(has_targets))
         },
     },
     Row {

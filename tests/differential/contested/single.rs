@@ -6,9 +6,10 @@ use super::Row;
 use super::chain::chain_of;
 use crate::message::Rr;
 use crate::name::Name;
+use crate::rtype;
 
 /// All of them.
-pub const ALL: [&Row; 3] = [&SPELLING, &OWN_ADDRESS, &OTHER_ZONE];
+pub const ALL: [&Row; 4] = [&SPELLING, &OWN_ADDRESS, &OTHER_ZONE, &MANY_TARGETS];
 
 /// Names that differ in case only; it goes with every other row.
 pub const SPELLING: Row = Row {
@@ -54,5 +55,23 @@ pub const OTHER_ZONE: Row = Row {
         let zone_of = |name: &Name| case.plot.zone_of(name).map(|zone| &zone.apex);
         let zones: BTreeSet<_> = chain_of(case).names.iter().map(zone_of).collect();
         case.ours().additional.iter().any(|record| !zones.contains(&zone_of(&record.owner)))
+    },
+};
+
+/// Addresses of more targets than others look at.
+pub const MANY_TARGETS: Row = Row {
+    id: "many-targets",
+    what: "A set of more than 13 MX or SRV, some of whose targets only a wildcard stands in for",
+    others: [
+        "addresses for 13 targets",
+        "addresses under the name of the wildcard",
+        "none",
+        "addresses for all",
+    ],
+    ours: "addresses for 32 targets, under the names of the targets",
+    why: "RFC 4592 §3.3.1: the owner is the name that was asked for; a bound is each server's own choice",
+    applies: |case| {
+        let sets: BTreeSet<_> = case.ours().answer.iter().map(|record| record.rtype).collect();
+        case.ours().answer.len() > 13 && (sets.contains(&rtype::MX) || sets.contains(&rtype::SRV))
     },
 };

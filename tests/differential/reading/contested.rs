@@ -1,0 +1,310 @@
+//! Zone files of which the readers make different things: what each does, what we do and why.
+//!
+//! Each case is named with how it ends: a letter for each of BIND, Knot, ldns and us, as `reading.rs` says.
+
+/// A form that is contested.
+pub struct Row {
+    /// What the files have in common.
+    pub what: &'static str,
+    /// What BIND, Knot and ldns do.
+    pub others: [&'static str; 3],
+    /// What we do.
+    pub ours: &'static str,
+    /// Why, with the RFC.
+    pub why: &'static str,
+    /// The cases, and how each ends.
+    pub cases: &'static [(&'static str, &'static str)],
+}
+
+/// All of them.
+pub const ROWS: &[Row] = &[
+    Row {
+        what: "A number, type or key out of its range, words left over, a parenthesis or quote that is not closed",
+        others: ["refused", "refused", "taken, with what can be made of it"],
+        ours: "refused, with line and column",
+        why: "RFC 1035 §5.1; a zone that was read wrongly is worse than one that was not read",
+        cases: &[
+            ("caa-flag-256", "rrar"),
+            ("generic-no-hex", "rrar"),
+            ("mx-65536", "rrar"),
+            ("mx-negative", "rrar"),
+            ("nsec-type-unknown", "rrar"),
+            ("origin-two", "rrar"),
+            ("parentheses-close", "rrar"),
+            ("parentheses-open", "rrar"),
+            ("raw-soa-serial-33-bits", "rrar"),
+            ("string-not-closed", "rrar"),
+            ("ttl-33-bits", "rrar"),
+            ("ttl-directive-two", "rrar"),
+            ("ttl-directive-word", "rrar"),
+            ("ttl-number-after-unit", "rrar"),
+            ("ttl-unit-unknown", "rrar"),
+        ],
+    },
+    Row {
+        what: "Class before TTL, directives in lower case, `$INCLUDE`, escaped signs, a file without `$ORIGIN`",
+        others: ["taken", "taken", "refused"],
+        ours: "taken",
+        why: "RFC 1035 §5.1 has them all but the directive's case, which nobody else minds",
+        cases: &[
+            ("class-ttl", "aara"),
+            ("include", "aara"),
+            ("include-changes-ttl", "aara"),
+            ("include-keeps-owner", "aara"),
+            ("include-origin-absolute", "aara"),
+            ("include-quoted", "aara"),
+            ("owner-escaped-dollar", "aara"),
+            ("owner-escaped-quote", "aara"),
+            ("raw-origin-nowhere", "aara"),
+            ("raw-ttl-nowhere", "aara"),
+            ("ttl-directive-lower", "aara"),
+        ],
+    },
+    Row {
+        what: "Records outside of the zone",
+        others: ["left out, with a warning", "left out, with a warning", "taken, since it knows no zone"],
+        ours: "the file is refused, and the place shown",
+        why: "C07; a name that lacks its final dot, or has one too many, is a mistake that dropping records would hide",
+        cases: &[("origin-outside", "aaar"), ("owner-outside", "aaar"), ("owner-root", "aaar")],
+    },
+    Row {
+        what: "A relative name after `$ORIGIN` or `$INCLUDE`",
+        others: ["relative to the origin before", "refused", "the records below are lost or refused"],
+        ours: "relative to the origin before",
+        why: "RFC 1035 §5.1: a domain name, which may be relative",
+        cases: &[
+            ("origin-at", "arxa"),
+            ("origin-comment", "arxa"),
+            ("origin-escaped", "arxa"),
+            ("origin-in-rdata", "arxa"),
+            ("origin-keeps-owner", "araa"),
+            ("origin-lower", "arra"),
+            ("origin-relative", "arxa"),
+            ("include-changes-origin", "arra"),
+            ("include-nested", "arra"),
+            ("include-origin", "arra"),
+        ],
+    },
+    Row {
+        what: "A TTL with its top bit set",
+        others: ["taken, as 0 or as it is", "taken", "taken"],
+        ours: "refused",
+        why: "RFC 2181 §8: at most 2^31 - 1; B29",
+        cases: &[("ttl-32-bits", "aaar"), ("ttl-top-bit", "aaar"), ("ttl-directive-top-bit", "aaar")],
+    },
+    Row {
+        what: "A file that is about signatures: the TTL of RRSIG and SIG",
+        others: ["that of the file", "tells nothing", "the original TTL inside of the record"],
+        ours: "that of the file",
+        why: "RFC 4034 §3 wants the TTL of the set that is covered; R14 gives it when the record is sent",
+        cases: &[("type-rrsig-1", "aaxa"), ("type-rrsig-2", "aaxa"), ("type-sig-1", "arxa")],
+    },
+    Row {
+        what: "The same record twice, with a name in RDATA in another case",
+        others: ["the later spelling stays", "tells nothing", "lower case"],
+        ours: "the first spelling stays",
+        why: "RFC 2181 §5: no record twice; RFC 4343: they are equal",
+        cases: &[("zone-same-twice-other-case", "xaxa")],
+    },
+    Row {
+        what: "A set whose records differ in TTL",
+        others: ["that of the first", "tells nothing", "that of the first"],
+        ours: "the least, with a warning",
+        why: "RFC 2181 §5.2 calls it an error; B28: nothing is kept for longer than somebody said",
+        cases: &[("ttl-of-first-is-greater", "xaxa")],
+    },
+    Row {
+        what: "`$TTL 0`",
+        others: ["0", "tells nothing", "3600"],
+        ours: "0",
+        why: "RFC 2308 §4",
+        cases: &[("ttl-directive-zero", "aaxa")],
+    },
+    Row {
+        what: "NS at a wildcard",
+        others: ["refused", "taken", "taken"],
+        ours: "taken, with a warning",
+        why: "RFC 4592 §4.2 leaves it open",
+        cases: &[("zone-wildcard-ns", "rara")],
+    },
+    Row {
+        what: "IPSECKEY without a key",
+        others: ["refused", "taken", "refused"],
+        ours: "taken",
+        why: "RFC 4025 §2.6: with algorithm 0 there is none",
+        cases: &[("type-ipseckey-5", "rara")],
+    },
+    Row {
+        what: "A second SOA, or one below the apex",
+        others: ["refused", "taken", "taken or left out"],
+        ours: "refused",
+        why: "RFC 1035 §5.2: one SOA, at the apex",
+        cases: &[("zone-second-soa", "raar"), ("zone-soa-below", "raar")],
+    },
+    Row {
+        what: "Octets that are not the RDATA of their type, an escape above 255, a string of 256 octets",
+        others: ["refused", "taken", "refused"],
+        ours: "refused",
+        why: "RFC 3597 §5, RFC 1035 §5.1 and §3.3",
+        cases: &[
+            ("caa-tag-sign", "rarr"),
+            ("generic-txt-broken", "rarr"),
+            ("generic-type-0", "rarr"),
+            ("generic-wrong-length-of-a", "rarr"),
+            ("owner-decimal-300", "rarr"),
+            ("owner-decimal-too-big", "rarr"),
+            ("string-256", "rarr"),
+        ],
+    },
+    Row {
+        what: "A byte order mark before the first line",
+        others: ["refused", "refused", "refused"],
+        ours: "taken",
+        why: "C12: editors leave it behind, and it means nothing",
+        cases: &[("raw-byte-order-mark", "rrra")],
+    },
+    Row {
+        what: "Types and parameters that are newer or older than the others: CLA, MD, MF, `ohttp`",
+        others: ["refused", "refused", "refused"],
+        ours: "taken",
+        why: "C17: RFC 1035 §3.3.4 and §3.3.5, RFC 9540",
+        cases: &[
+            ("type-cla-1", "rrra"),
+            ("type-https-3", "rrra"),
+            ("type-md-1", "rrra"),
+            ("type-mf-1", "rrra"),
+        ],
+    },
+    Row {
+        what: "`$GENERATE`",
+        others: ["taken", "refused", "refused"],
+        ours: "taken",
+        why: "C14: BIND's own, and used a lot",
+        cases: &[
+            ("generate-escaped", "arra"),
+            ("generate-format", "arra"),
+            ("generate-hex", "arra"),
+            ("generate-step", "arra"),
+            ("generate-ttl-class", "arra"),
+            ("generate", "arra"),
+            ("generate-nibbles", "arra"),
+        ],
+    },
+    Row {
+        what: "`$GENERATE` that makes a name outside of the zone",
+        others: ["left out, with a warning", "refused", "refused"],
+        ours: "refused",
+        why: "as any record outside of the zone",
+        cases: &[("generate-nibbles-with-dot", "arrr")],
+    },
+    Row {
+        what: "`$DATE`",
+        others: ["taken", "refused", "refused"],
+        ours: "refused",
+        why: "BIND writes it into files of its own; it is no directive of RFC 1035",
+        cases: &[("directive-date", "arrr")],
+    },
+    Row {
+        what: "A string with an escaped end of line",
+        others: ["taken", "refused", "taken"],
+        ours: "refused",
+        why: "RFC 1035 §5.1: an end of line is written as \\010",
+        cases: &[("string-escaped-newline-inside", "arar")],
+    },
+    Row {
+        what: "An owner in quotes, or all of a record in parentheses",
+        others: ["taken", "refused", "refused"],
+        ours: "taken",
+        why: "as BIND, whose files have it",
+        cases: &[("owner-quoted", "arra"), ("parentheses-around-all", "arra")],
+    },
+    Row {
+        what: "`CLASS1`, signs and octets in names that are not escaped, nested parentheses, carriage returns, strings without space between, octets above 127",
+        others: ["taken", "refused", "taken"],
+        ours: "taken",
+        why: "RFC 1035 §5.1, RFC 3597 §5, C12",
+        cases: &[
+            ("class-number-1", "araa"),
+            ("owner-at-inside", "araa"),
+            ("owner-dollar-inside", "araa"),
+            ("owner-equals", "araa"),
+            ("owner-raw-octets", "araa"),
+            ("parentheses-nested", "araa"),
+            ("space-carriage-return", "araa"),
+            ("string-adjacent", "araa"),
+            ("string-quote-touches", "araa"),
+            ("string-raw-utf-8", "araa"),
+        ],
+    },
+    Row {
+        what: "A quote inside of a word",
+        others: ["ends it and begins a string", "refused", "a sign like others"],
+        ours: "ends it and begins a string",
+        why: "as BIND; RFC 1035 §5.1 leaves it open",
+        cases: &[("string-quote-inside", "arxa")],
+    },
+    Row {
+        what: "Data below a DNAME, a DNAME at a cut, a cut without the address of its server",
+        others: ["taken", "refused", "taken"],
+        ours: "taken, with a warning",
+        why: "RFC 6672 §2.4, RFC 1035 §5.2: what cannot be seen does no harm",
+        cases: &[("zone-below-dname", "araa"), ("zone-ns-and-dname", "araa"), ("type-ns-1", "araa")],
+    },
+    Row {
+        what: "Types that Knot does not know by name",
+        others: ["taken", "refused", "taken"],
+        ours: "taken",
+        why: "C17",
+        cases: &[
+            ("type-dlv-1", "araa"),
+            ("type-gpos-1", "araa"),
+            ("type-hip-1", "araa"),
+            ("type-hip-2", "araa"),
+            ("type-https-1", "araa"),
+            ("type-isdn-1", "araa"),
+            ("type-isdn-2", "araa"),
+            ("type-mb-1", "araa"),
+            ("type-mg-1", "araa"),
+            ("type-mr-1", "araa"),
+            ("type-nsap-1", "araa"),
+            ("type-px-1", "araa"),
+            ("type-talink-1", "araa"),
+            ("type-x25-1", "araa"),
+        ],
+    },
+    Row {
+        what: "Types and mnemonics that neither Knot nor ldns knows",
+        others: ["taken", "refused", "refused"],
+        ours: "taken",
+        why: "C17",
+        cases: &[
+            ("type-amtrelay-1", "arra"),
+            ("type-amtrelay-2", "arra"),
+            ("type-amtrelay-3", "arra"),
+            ("type-amtrelay-4", "arra"),
+            ("type-avc-1", "arra"),
+            ("type-brid-1", "arra"),
+            ("type-ds-2", "arra"),
+            ("type-dsync-1", "arra"),
+            ("type-hhit-1", "arra"),
+            ("type-key-2", "arra"),
+            ("type-ninfo-1", "arra"),
+            ("type-nsap-ptr-1", "arra"),
+            ("type-resinfo-1", "arra"),
+            ("type-rkey-1", "arra"),
+            ("type-ta-1", "arra"),
+            ("type-wallet-1", "arra"),
+        ],
+    },
+];
+
+/// How a case ends that is in the table.
+pub fn outcome_of(id: &str) -> Option<&'static str> {
+    let mut cases = ROWS.iter().flat_map(|row| row.cases);
+    cases.find(|(name, _)| *name == id).map(|(_, outcome)| *outcome)
+}
+
+/// The cases in the table.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ROWS.iter().flat_map(|row| row.cases).map(|(name, _)| *name)
+}
