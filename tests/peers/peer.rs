@@ -28,6 +28,8 @@ pub enum Kind {
 pub enum Role {
     /// It serves a file and notifies the other side.
     Primary,
+    /// The same, and it signs what it serves: BIND and Knot can.
+    Signer,
     /// It follows the other side.
     Secondary,
 }
@@ -131,6 +133,10 @@ impl Peer {
         let to = format!("{} port {} key \"{KEY_NAME}\";", other.ip(), other.port());
         let zone = match role {
             Role::Primary => format!("type primary; ixfr-from-differences yes; also-notify {{ {to} }};"),
+            Role::Signer => {
+                let how = format!("dnssec-policy default; inline-signing yes; key-directory \"{dir}\";");
+                format!("type primary; {how} also-notify {{ {to} }};")
+            }
             Role::Secondary => format!("type secondary; masterfile-format text; primaries {{ {to} }};"),
         };
         let text = format!(
@@ -152,6 +158,9 @@ impl Peer {
         let dir = self.dir.display();
         let zone = match role {
             Role::Primary => "notify: other\n    zonefile-load: difference\n    journal-content: changes\n",
+            Role::Signer => {
+                "notify: other\n    zonefile-load: difference-no-serial\n    journal-content: all\n    dnssec-signing: on\n"
+            }
             Role::Secondary => "master: other\n    zonefile-load: none\n    journal-content: all\n",
         };
         let text = format!(
@@ -180,6 +189,7 @@ impl Peer {
             Role::Primary => {
                 format!("notify: {address} {KEY_NAME}\n    create-ixfr: yes\n    store-ixfr: yes\n")
             }
+            Role::Signer => panic!("NSD does not sign"),
             Role::Secondary => {
                 format!("allow-notify: 127.0.0.1 {KEY_NAME}\n    request-xfr: {address} {KEY_NAME}\n")
             }
@@ -204,6 +214,7 @@ impl Peer {
         let dir = self.dir.display();
         let (role, zone) = match role {
             Role::Primary => (format!("primary=yes\nalso-notify={other}\n"), String::from("type master;")),
+            Role::Signer => panic!("not with the BIND backend"),
             Role::Secondary => {
                 (String::from("secondary=yes\n"), format!("type slave; masters {{ {other}; }};"))
             }

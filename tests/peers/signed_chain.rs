@@ -21,6 +21,12 @@ pub const TESTS: &[Test] = &[
         relayed(yard, Tool::Ldns, Chain::Salted(1));
     }),
     ("l09_r32_signed_by_knot_edited_and_relayed", KNOT, |yard| relayed(yard, Tool::Knot, Chain::Nsec3)),
+    ("l09_r32_bind_signs_as_it_serves", &["dig", "delv", "named"], |yard| {
+        signs_as_it_serves(yard, Kind::Bind)
+    }),
+    ("l09_r32_knot_signs_as_it_serves", &["dig", "delv", "knotd"], |yard| {
+        signs_as_it_serves(yard, Kind::Knot)
+    }),
     ("l09_a_chain_from_bind_over_us_to_knot", PEERS, from_bind_over_us_to_knot),
 ];
 
@@ -128,4 +134,40 @@ fn from_bind_over_us_to_knot(yard: &Yard) {
         lower.collect::<std::collections::BTreeSet<_>>()
     });
     assert_eq!(ours, theirs);
+}
+
+/// The signer is a server: what it signs again comes as differences.
+fn signs_as_it_serves(yard: &Yard, kind: Kind) {
+    let mut signer = Peer::new(yard, kind);
+    let secondary = Bellwether::new(yard, "secondary");
+    signer.write_zone(&zone_to_sign(100));
+    signer.start(yard, Role::Signer, secondary.address);
+    // It publishes the zone before it has signed it.
+    let anchor = yard::poll("the zone to be signed", || {
+        let text = dig(signer.address, &["+norecurse", "+dnssec", "+noall", "+answer", ZONE, "SOA"]);
+        let nsec = dig(signer.address, &["+norecurse", "+noall", "+answer", &format!("zz.{ZONE}"), "NSEC"]);
+        let keys = dig(signer.address, &["+norecurse", "+noall", "+answer", "+nosplit", ZONE, "DNSKEY"]);
+        (text.contains("RRSIG") && nsec.contains("NSEC")).then_some(keys)
+    });
+    secondary.secondary_of(signer.address, crate::bellwether::Trust::Key);
+    secondary.start();
+    let caught_up = || {
+        yard::poll("both to have one serial", || {
+            let [theirs, ours] = [signer.address, secondary.address].map(|server| yard::serial(server, ZONE));
+            ours.filter(|_| ours == theirs)
+        })
+    };
+    let first = caught_up();
+    let validator = Validator::of(yard, &anchor);
+    judge(&validator, secondary.address, Chain::Nsec);
+    signer.edit(&edited(200));
+    yard::poll("the edit to arrive", || {
+        let text = dig(secondary.address, &["+short", "+norecurse", &format!("fresh.{ZONE}"), "A"]);
+        (text.trim() == "192.0.2.111").then_some(())
+    });
+    assert!(caught_up() > first);
+    assert!(secondary.last_transfer().starts_with("ixfr"), "{}", secondary.last_transfer());
+    judge(&validator, secondary.address, Chain::Nsec);
+    validator.secure(secondary.address, &format!("fresh.{ZONE}"), "A");
+    yard::assert_same(signer.address, secondary.address, ZONE);
 }
