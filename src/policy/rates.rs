@@ -76,7 +76,7 @@ pub enum Ruling {
     Over {
         /// What is done about it.
         measure: Measure,
-        /// Whether it is the first one since the count was last below the limit.
+        /// Whether it is the first one since the class was last silent for a second.
         first: bool,
     },
 }
@@ -110,7 +110,7 @@ const BUCKETS_A_LINE: usize = 4;
 struct Bucket {
     /// Whose it is (the upper half of the hash), and the milliseconds of the moment of `fill`.
     place: AtomicU64,
-    /// Thousandths of replies in it, and replies over the limit since there was room.
+    /// Thousandths of replies in it, and replies over the limit since it was empty.
     fill: AtomicU64,
 }
 
@@ -134,8 +134,9 @@ impl RateLimits {
         if settings.per_second == 0 || self.table.lines.is_empty() {
             return Ruling::Send;
         }
-        let over = self.table.charge(self.table.hash(peer.address, kind, name), settings.per_second, now);
-        if over == 0 || verdict(&settings.exempt, Act::Query, peer, peers, &mut Silent).is_allowed() {
+        let hash = self.table.hash(peer.address, kind, name);
+        let Some(over) = self.table.charge(hash, settings.per_second, now) else { return Ruling::Send };
+        if verdict(&settings.exempt, Act::Query, peer, peers, &mut Silent).is_allowed() {
             return Ruling::Send;
         }
         let measure = match settings.slip {
@@ -156,20 +157,24 @@ impl RateTable {
     }
 
     fn hash(&self, address: IpAddr, kind: Kind, name: NameRef<'_>) -> u64 {
-        const HEAD: usize = 8;
-        let hasher = SipHasher13::new_with_key(&self.key);
         let head = (network(address) << 2 | kind as u64).to_le_bytes();
-        let wire = name.wire();
         // Most names need little room, and clearing that for the longest would cost more than hashing.
-        let (mut little, mut most) = ([0; 56], [0; HEAD + NAME_OCTETS_MAX]);
-        let room = if HEAD + wire.len() <= little.len() { &mut little[..] } else { &mut most[..] };
-        room[..HEAD].copy_from_slice(&head);
-        case::write_lower(wire, &mut room[HEAD..]);
-        hasher.hash(&room[..HEAD + wire.len()])
+        let mut room = [0; 56];
+        if name.wire_len() <= room.len() - head.len() {
+            return self.hash_in(head, name, &mut room);
+        }
+        self.hash_in(head, name, &mut [0; 8 + NAME_OCTETS_MAX])
     }
 
-    /// Puts a reply into its bucket; 0 if it has room, else how many had none in a row.
-    fn charge(&self, hash: u64, per_second: u32, now: Tick) -> u32 {
+    fn hash_in(&self, head: [u8; 8], name: NameRef<'_>, room: &mut [u8]) -> u64 {
+        let input = &mut room[..head.len() + name.wire_len()];
+        input[..head.len()].copy_from_slice(&head);
+        case::write_lower(name.wire(), &mut input[head.len()..]);
+        SipHasher13::new_with_key(&self.key).hash(input)
+    }
+
+    /// Puts a reply into its bucket; if it has no room, how many had none since it was empty.
+    fn charge(&self, hash: u64, per_second: u32, now: Tick) -> Option<u32> {
         let Line(buckets) = &self.lines[hash as usize % self.lines.len()];
         // Never 0, which a bucket has that nobody had yet.
         let (tag, moment) = ((hash >> 32) as u32 | 1, now.0 as u32);
@@ -188,7 +193,7 @@ impl RateTable {
 }
 
 impl Bucket {
-    /// Whose it is, what is in it at `moment`, and how many replies in a row had no room.
+    /// Whose it is, what is in it at `moment`, and how many replies had no room since it was empty.
     fn read(&self, per_second: u32, moment: u32) -> (u32, u64, u32) {
         let (owner, since) = halves(self.place.load(Ordering::Relaxed));
         let (fill, over) = halves(self.fill.load(Ordering::Relaxed));
@@ -197,15 +202,17 @@ impl Bucket {
         (owner, u64::from(fill).saturating_sub(passed * u64::from(per_second)), over)
     }
 
-    /// Adds a reply if there is room; how many now had none in a row.
-    fn add(&self, fill: u64, over: u32, per_second: u32, tag: u32, moment: u32) -> u32 {
-        let (fill, over) = match fill + REPLY <= u64::from(per_second) * REPLY {
-            true => (fill + REPLY, 0),
+    /// Adds a reply if there is room; else how many had none since it was empty.
+    fn add(&self, fill: u64, over: u32, per_second: u32, tag: u32, moment: u32) -> Option<u32> {
+        let has_room = fill + REPLY <= u64::from(per_second) * REPLY;
+        let (fill, over) = match has_room {
+            true if fill == 0 => (REPLY, 0),
+            true => (fill + REPLY, over),
             false => (fill, over.saturating_add(1)),
         };
         self.place.store(u64::from(tag) << 32 | u64::from(moment), Ordering::Relaxed);
         self.fill.store(fill << 32 | u64::from(over), Ordering::Relaxed);
-        over
+        (!has_room).then_some(over)
     }
 }
 
@@ -286,6 +293,24 @@ mod tests {
         assert_eq!(measures(1)[0], over(Measure::Truncate, true));
         assert_eq!(measures(0)[1..], [drop; 5]);
         assert_eq!(measures(5)[4], cut);
+    }
+
+    #[test]
+    fn o01_a_client_a_little_over_the_limit_is_sent_to_tcp_too() {
+        let limits = limits(settings());
+        sent(&limits, "192.0.2.1", Kind::Answer, "a.", START, 10);
+        // Twice the rate: in each tenth of a second one reply has room and one has not.
+        let mut measures = Vec::new();
+        for step in 1..=8 {
+            let now = START + Duration::from_millis(100 * step);
+            assert_eq!(ask(&limits, "192.0.2.1", Kind::Answer, "a.", now), Ruling::Send);
+            let Ruling::Over { measure, first } = ask(&limits, "192.0.2.1", Kind::Answer, "a.", now) else {
+                panic!("it has room")
+            };
+            assert_eq!(first, step == 1);
+            measures.push(measure);
+        }
+        assert_eq!(measures, [Measure::Drop, Measure::Truncate].repeat(4));
     }
 
     #[test]
