@@ -115,15 +115,10 @@ impl Checker<'_> {
         let cores = available_parallelism().map_or(1, |cores| cores.get());
         let workers = self.at_least_one("workers", &raw.workers, cores);
         let clients = &raw.tcp_connections_per_client;
-        let udp_payload_max = match &raw.udp_payload_max {
-            Some(size) if !(512..=4096).contains(size.get_ref()) => {
-                let title = format!("udp_payload_max = {} is out of range", size.get_ref());
-                let problem = Problem::new(Reason::ConfigBadValue, size.span(), title);
-                self.problem(problem.label("512 to 4096 octets").hint("1232 passes everywhere unfragmented"));
-                None
-            }
-            size => Some(size.as_ref().map_or(limits::UDP_PAYLOAD_MAX, |size| *size.get_ref())),
-        }?;
+        let payload = (&raw.udp_payload_max, limits::UDP_PAYLOAD_MAX);
+        let udp_payload_max = self.payload("udp_payload_max", payload)?;
+        let payload = (&raw.udp_payload_max_ipv6, udp_payload_max);
+        let udp_payload_max_ipv6 = self.payload("udp_payload_max_ipv6", payload)?;
         Some(Server {
             listen,
             state_dir: self.join(raw.state_dir.get_ref()),
@@ -146,6 +141,7 @@ impl Checker<'_> {
             ),
             pinned_octets_max: raw.pinned_octets_max.map_or(limits::PINNED_OCTETS_MAX, |octets| octets.0),
             udp_payload_max,
+            udp_payload_max_ipv6,
             version: self.short_text(&raw.version),
             identity: self.short_text(&raw.identity),
             nsid: self.short_text(&raw.nsid),
@@ -155,6 +151,18 @@ impl Checker<'_> {
             },
             proxy_from: self.proxies(raw.proxy_from.as_deref().unwrap_or_default()),
         })
+    }
+
+    /// The size of a datagram, or its default.
+    fn payload(&mut self, key: &str, (written, default): (&Option<Spanned<u16>>, u16)) -> Option<u16> {
+        let Some(size) = written else { return Some(default) };
+        if !(512..=4096).contains(size.get_ref()) {
+            let title = format!("{key} = {} is out of range", size.get_ref());
+            let problem = Problem::new(Reason::ConfigBadValue, size.span(), title);
+            self.problem(problem.label("512 to 4096 octets").hint("1232 passes everywhere unfragmented"));
+            return None;
+        }
+        Some(*size.get_ref())
     }
 
     fn control(&mut self, raw: &RawControl, state_dir: &Spanned<String>) -> Control {

@@ -81,6 +81,8 @@ pub struct Server {
     pub pinned_octets_max: u64,
     /// The largest UDP payload that is sent (RFC 9715 §3.1).
     pub udp_payload_max: u16,
+    /// The same to clients of IPv6, whose packets nobody on the way takes apart.
+    pub udp_payload_max_ipv6: u16,
     /// The answer to `version.bind`; refused if absent (RFC 4892 §2).
     pub version: Option<String>,
     /// The answer to `id.server` and `hostname.bind`; refused if absent.

@@ -49,6 +49,7 @@ pub(super) struct RawServer {
     pub tcp_connections_per_client: Option<Spanned<usize>>,
     pub pinned_octets_max: Option<Octets>,
     pub udp_payload_max: Option<Spanned<u16>>,
+    pub udp_payload_max_ipv6: Option<Spanned<u16>>,
     pub version: Option<Spanned<String>>,
     pub identity: Option<Spanned<String>>,
     pub nsid: Option<Spanned<String>>,

@@ -247,6 +247,7 @@ fn mistakes_are_named_where_they_are() {
             "no zone here holds er.example.org.",
         ),
         ("\"er.example.org\"", "\".\"", Reason::ConfigBadValue, "the root takes no reports"),
+        ("workers = 1", "udp_payload_max_ipv6 = 9000", Reason::ConfigBadValue, "512 to 4096 octets"),
         ("workers = 1", "proxy_from = [\"ns2\"]", Reason::ConfigBadValue, "neither an address nor a prefix"),
         ("workers = 1", "proxy_from = [\"::/0\"]", Reason::ConfigBadValue, "anybody claim to be anybody"),
         ("secondaries", "name = \"x\"\nsecondaries", Reason::ConfigConflict, "has a `name`"),

@@ -19,7 +19,9 @@ pub(super) fn begin<'b>(message: &Message<'_>, tsig_octets: usize, out: &'b mut 
         (Transport::Tcp, _) => MESSAGE_OCTETS_MAX,
         (Transport::Udp, None) => usize::from(UDP_PAYLOAD_MIN),
         // A09, A10: neither more than the client takes nor more than we dare to send.
-        (Transport::Udp, Some(edns)) => edns.payload().min(usize::from(facts.udp_payload_max)),
+        (Transport::Udp, Some(edns)) => {
+            edns.payload().min(usize::from(facts.udp_payload_for(message.peer.address)))
+        }
     };
     // D06: what is transferred keeps its case.
     let compression = match request.question {
@@ -83,7 +85,7 @@ fn start(
     options: Vec<(u16, Vec<u8>)>,
 ) -> TransferStart {
     let request = message.request;
-    let udp_size = message.world.facts.udp_payload_max;
+    let udp_size = message.world.facts.udp_payload_for(message.peer.address);
     let edns = request.edns.as_ref().map(|edns| ReplyEdns { udp_size, do_bit: edns.do_bit, options });
     TransferStart {
         zone: granted.zone,

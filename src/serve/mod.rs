@@ -164,6 +164,11 @@ impl<'a> Message<'a> {
         self.cookie.is_some_and(|cookie| cookie.standing == Standing::Good)
     }
 
+    /// Whether the client asks how long its connection is kept. A44: a datagram has none.
+    fn wants_keepalive(&self) -> bool {
+        self.wanted.keepalive && self.peer.transport.is_stream()
+    }
+
     /// Whether the client knows cookies, has to show a good one, and does not (RFC 7873 §5.2.3, §5.2.4).
     /// A connection or a key say more than a cookie does.
     fn lacks_cookie(&self) -> bool {

@@ -24,7 +24,7 @@ pub(super) fn reserved(message: &Message<'_>) -> usize {
         + message.cookie.map_or(0, |_| OPTION_OCTETS + COOKIE_OCTETS)
         + nsid.map_or(0, |nsid| OPTION_OCTETS + nsid.len())
         + when(message.wanted.expire, size_of::<u32>())
-        + when(message.wanted.keepalive, KEEPALIVE_OCTETS)
+        + when(message.wants_keepalive(), KEEPALIVE_OCTETS)
         + when(message.wanted.zone_version, ZONEVERSION_OCTETS)
 }
 
@@ -43,7 +43,8 @@ pub(super) fn write(message: &Message<'_>, ending: &Ending<'_>, writer: &mut Wri
         options.push(OptOption::Plain { code: code::REPORT_CHANNEL, data: agent.wire() });
     }
     // A33: DO is copied; A31: the other flags are zero.
-    let opt = Opt { udp_size: message.world.facts.udp_payload_max, do_bit: edns.do_bit, options: &options };
+    let udp_size = message.world.facts.udp_payload_for(message.peer.address);
+    let opt = Opt { udp_size, do_bit: edns.do_bit, options: &options };
     // The room was reserved, so the bare record always fits.
     let _ = writer.opt(&opt);
 }
@@ -67,11 +68,9 @@ struct Numbers {
 
 impl Numbers {
     fn of(message: &Message<'_>, ending: &Ending<'_>) -> Numbers {
-        // A44: on a datagram there is nothing to keep.
-        let keeps = message.wanted.keepalive && message.peer.transport.is_stream();
         Numbers {
             expire: ending.expire.map(u32::to_be_bytes),
-            keepalive: keeps.then(|| keepalive(message.stream_idle)),
+            keepalive: message.wants_keepalive().then(|| keepalive(message.stream_idle)),
             zone_version: ending.zone_version,
         }
     }

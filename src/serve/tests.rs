@@ -225,6 +225,15 @@ fn a08_a09_a10_a53_sizes_over_udp() {
     }
     let (_, reply, _) = send(&world, STRANGER, Transport::Tcp, &query("big.big.", "A"));
     assert_eq!(show(&reply).len(), 1 + 60);
+    // PEERS 46: each family has a limit of its own.
+    let facts = ServerFacts { udp_payload_max: 700, udp_payload_max_ipv6: 600, ..ServerFacts::default() };
+    let world = World { facts: Arc::new(facts), ..world };
+    for (from, limit) in [(STRANGER, 700), ("[2001:db8::1]:53", 600), ("[::ffff:192.0.2.9]:53", 700)] {
+        let (_, reply, _) = send(&world, from, Transport::Udp, &query_edns("big.big.", "A", 4096, &[]));
+        assert_eq!(show_with_opt(&reply).last().unwrap(), &format!("opt {limit}"));
+        let (_, fits, _) = send(&world, from, Transport::Udp, &query_edns("www.example.", "A", 4096, &[]));
+        assert!(reply.len() <= limit && !Header::read(&fits).unwrap().is_truncated());
+    }
 }
 
 #[test]

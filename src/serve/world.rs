@@ -1,5 +1,6 @@
 //! What a worker sees: one immutable picture of everything, swapped whole by the engine.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -51,6 +52,8 @@ pub struct ServerFacts {
     pub proxies: Vec<IpNet>,
     /// UDP payload that is sent at most, whatever the client offers (RFC 9715).
     pub udp_payload_max: u16,
+    /// The same to clients of IPv6.
+    pub udp_payload_max_ipv6: u16,
     /// When ANY gets one RRset only.
     pub minimal_any: MinimalAny,
 }
@@ -74,7 +77,18 @@ impl Default for ServerFacts {
             report_agent: None,
             proxies: Vec::new(),
             udp_payload_max: UDP_PAYLOAD_MAX,
+            udp_payload_max_ipv6: UDP_PAYLOAD_MAX,
             minimal_any: MinimalAny::Always,
+        }
+    }
+}
+
+impl ServerFacts {
+    /// UDP payload that is sent at most to this client, and taken from him.
+    pub(super) fn udp_payload_for(&self, client: IpAddr) -> u16 {
+        match client.to_canonical() {
+            IpAddr::V4(_) => self.udp_payload_max,
+            IpAddr::V6(_) => self.udp_payload_max_ipv6,
         }
     }
 }

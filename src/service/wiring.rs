@@ -62,6 +62,7 @@ fn facts(server: &config::Server, reports: &config::Reports) -> ServerFacts {
         report_agent: reports.agent.clone(),
         proxies: server.proxy_from.clone(),
         udp_payload_max: server.udp_payload_max,
+        udp_payload_max_ipv6: server.udp_payload_max_ipv6,
         minimal_any: match server.minimal_any {
             MinimalAny::Always => serve::MinimalAny::Always,
             MinimalAny::Udp => serve::MinimalAny::Udp,

@@ -18,7 +18,7 @@ use crate::yard::{self, Process, Yard, dig};
 /// The tests of this file.
 pub const TESTS: &[Test] = &[
     ("a05_a36_a37_a_cookie_is_given_to_whoever_sends_one", &[], a_cookie_is_given),
-    ("a37_dig_takes_the_cookie", &["dig"], dig_takes_the_cookie),
+    ("a37_p35_dig_takes_the_cookie", &["dig"], dig_takes_the_cookie),
     ("a38_a_cookie_is_good_from_its_address_only", &[], good_from_its_address_only),
     ("a39_a_cookie_is_good_for_an_hour_and_five_minutes_ahead", &[], good_for_an_hour),
     ("a40_secrets_roll_and_are_shared", &[], secrets_roll_and_are_shared),

@@ -5,7 +5,7 @@ use crate::bellwether::Bellwether;
 use crate::client::{Client, both, same, says_nothing};
 use crate::texts::{ZONE, zone_text};
 use crate::wire::{self, A, AA, IN, Message, NS, OPT, QR, Rr, SOA, Stream, TC, TXT};
-use crate::yard::Yard;
+use crate::yard::{Yard, dig};
 
 /// The tests of this file.
 pub const TESTS: &[Test] = &[
@@ -18,6 +18,7 @@ pub const TESTS: &[Test] = &[
     ("a08_a_datagram_without_edns_has_at_most_512_octets", &[], without_edns),
     ("a09_a_datagram_is_no_longer_than_the_client_says", &[], than_the_client_says),
     ("a10_a_datagram_is_no_longer_than_our_own_limit", &[], than_our_own_limit),
+    ("p46_each_family_has_a_limit_of_its_own", &["dig"], each_family),
     ("a11_an_rrset_is_whole_or_missing", &[], whole_or_missing),
 ];
 
@@ -204,6 +205,26 @@ fn than_our_own_limit(yard: &Yard) {
     let reply = Client::at([127, 0, 0, 1], server.address).ask(&Message::query(7, ZONE, SOA).edns(4096, &[]));
     let opt = reply.records().into_iter().find(|(_, record)| record.rtype == OPT).expect("OPT").1;
     assert_eq!(opt.class, 600, "what we take is what we send");
+}
+
+fn each_family(yard: &Yard) {
+    let server = server(yard, "udp_payload_max = 1000\nudp_payload_max_ipv6 = 700");
+    // The other family comes with a restart.
+    assert!(server.stop().success());
+    let config = std::fs::read_to_string(server.config()).expect("a config");
+    let (listen, port) = (format!("\"{}\"", server.address), server.address.port());
+    std::fs::write(server.config(), config.replace(&listen, &format!("{listen}, \"[::1]:{port}\"")))
+        .expect("a config");
+    server.start();
+    server.wait(1);
+    for (address, most) in [("127.0.0.1", 1000), ("::1", 700)] {
+        let asked = std::net::SocketAddr::new(address.parse().expect("an address"), port);
+        let ask = |name: &str| dig(asked, &["+notcp", "+ignore", "+bufsize=4096", "+nocookie", name, "A"]);
+        let text = ask("some.example.com");
+        assert!(text.contains(&format!("udp: {most}")), "{text}");
+        assert_eq!(text.contains(" tc "), 685 > most, "{text}");
+        assert!(ask("many.example.com").contains(" tc "), "1645 octets are too many for both");
+    }
 }
 
 fn whole_or_missing(yard: &Yard) {

@@ -10,7 +10,7 @@ use crate::yard::{Yard, dig, dig_signed, poll};
 /// The tests of this file.
 pub const TESTS: &[Test] = &[
     ("p44_queries_by_address_prefix_and_key", &["dig"], by_address_prefix_and_key),
-    ("a42_refusals_and_errors_say_why", &["dig"], refusals_say_why),
+    ("a42_p36_refusals_and_errors_say_why", &["dig"], refusals_say_why),
     ("a43_the_text_of_an_error_makes_no_room_for_itself", &[], the_text_makes_no_room),
     ("r25_strangers_hear_a_fixed_phrase", &["dig"], a_fixed_phrase),
 ];

@@ -14,7 +14,7 @@ use crate::yard::Yard;
 
 /// The tests of this file.
 pub const TESTS: &[Test] = &[
-    ("o01_r26_two_hundred_replies_a_second_and_each_second_other_one_cut", &[], two_hundred_a_second),
+    ("o01_p43_r26_two_hundred_replies_a_second_and_each_second_other_one_cut", &[], two_hundred_a_second),
     ("o02_streams_and_exempt_clients_are_not_limited", &[], streams_and_exempt_clients),
     ("o03_names_that_were_made_up_share_a_limit", &[], made_up_names),
     ("o04_memory_stays_the_same_and_a_limit_may_only_count", &[], memory_stays_the_same),

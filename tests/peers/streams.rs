@@ -21,7 +21,7 @@ pub const TESTS: &[Test] = &[
     ("a14_length_and_message_leave_together", &[], leave_together),
     ("a15_a_query_in_segments_of_one_octet", &[], segments_of_one_octet),
     ("a16_idle_and_half_sent_queries_are_closed", &[], idle_and_half_sent),
-    ("a17_one_client_cannot_keep_others_out", &[], cannot_keep_others_out),
+    ("a17_p47_one_client_cannot_keep_others_out", &[], cannot_keep_others_out),
     ("p48_idle_connections_make_room_while_seats_run_short", &[], idle_connections_make_room),
     ("a18_whoever_has_sent_everything_still_gets_replies", &[], half_closed),
     ("a19_replies_leave_from_the_address_that_was_asked", &[], from_the_address_that_was_asked),
