@@ -17,17 +17,17 @@ use bellwether::zone::{
 };
 
 const KEY: DigestKey = DigestKey(*b"any sixteen will");
-/// Has glibc ask for huge pages where it takes memory from the system.
-const HUGE_PAGES: &str = "glibc.malloc.hugetlb=1";
+/// Has glibc ask for huge pages, as `dist/bellwether.service` does.
+const HUGE_PAGES: &str = "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1";
 const BATCH: usize = 64;
 const QUERIES: usize = 1 << 20;
 
 fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [only, names] = &arguments[..]
+    if let [only, names, mark @ ..] = &arguments[..]
         && only == "--only"
     {
-        lookups(names.parse().expect("a number"));
+        lookups(names.parse().expect("a number"), mark.first().map_or("", String::as_str));
         return Ok(());
     }
     let names_max = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(10_000_000);
@@ -39,9 +39,10 @@ fn main() -> std::io::Result<()> {
         if names <= names_max {
             // A process of its own, so that one zone's memory does not hide in what another freed.
             let program = std::env::current_exe()?;
-            Command::new(&program).args(["--only", &names.to_string()]).status()?;
+            let names = names.to_string();
+            Command::new(&program).args(["--only", &names]).status()?;
             let mut huge = Command::new(&program);
-            huge.args(["--only", &names.to_string()]).env("GLIBC_TUNABLES", HUGE_PAGES).status()?;
+            huge.args(["--only", &names, "huge"]).env("GLIBC_TUNABLES", HUGE_PAGES).status()?;
         }
     }
     edits(names_max.min(1_000_000));
@@ -88,7 +89,7 @@ fn resident_octets() -> u64 {
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
 }
 
-fn lookups(names: u64) {
+fn lookups(names: u64, mark: &str) {
     let before = resident_octets();
     let start = processor_nanos();
     let version = zone(names);
@@ -123,13 +124,13 @@ fn lookups(names: u64) {
             for pass in Pass::ALL {
                 prepared.iter_mut().for_each(|lookup| lookup.touch(pass));
             }
-            sum += prepared.drain(..).map(|lookup| answer(lookup.find())).sum::<u64>();
+            sum += prepared.iter().map(|lookup| answer(lookup.find())).sum::<u64>();
+            prepared.clear();
         }
         sum
     });
-    let mark = if std::env::var("GLIBC_TUNABLES").is_ok_and(|set| set == HUGE_PAGES) { " huge" } else { "" };
     println!(
-        "{names:>10} {:>12.2} {:>12.1} {single:>14.1} {batched:>14.1}{mark}",
+        "{names:>10} {:>12.2} {:>12.1} {single:>14.1} {batched:>14.1} {mark}",
         built as f64 / 1e3 / names as f64,
         octets as f64 / names as f64,
     );
