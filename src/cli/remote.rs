@@ -34,7 +34,16 @@ pub(super) fn status(server: &Server, zone: Option<String>) -> Result<(), String
             text(&kind["last_type"])
         );
     }
-    if let lost @ 1.. = value["traffic"]["udp_lost"].as_u64().unwrap_or(0) {
+    let traffic = |key: &str| value["traffic"][key].as_u64().unwrap_or(0);
+    if let (limited @ 1.., cut) =
+        (traffic("rrl_dropped") + traffic("rrl_truncated"), traffic("rrl_truncated"))
+    {
+        anstream::println!("{limited} replies were over the rate limit; {cut} of them were sent truncated");
+    }
+    if let shed @ 1.. = traffic("shed") {
+        anstream::println!("{shed} refusals were not sent because there was too much to do");
+    }
+    if let lost @ 1.. = traffic("udp_lost") {
         anstream::println!("{lost} datagrams were lost because they came faster than they were read");
     }
     Ok(())

@@ -133,6 +133,28 @@ mod tests {
     }
 
     #[test]
+    fn p45_foreign_octets_never_panic() {
+        let whole = [header(0x21, 0x12, &V4), header(0x21, 0x22, &[7; 40])];
+        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        for round in 0..20_000_usize {
+            let mut octets = whole[round % 2].clone();
+            octets.truncate(octets.len() - round % 30);
+            for _ in 0..round % 4 {
+                seed ^= seed << 13;
+                seed ^= seed >> 7;
+                seed ^= seed << 17;
+                let at = 12 + seed as usize % 4;
+                if let Some(octet) = octets.get_mut(at) {
+                    *octet = (seed >> 32) as u8;
+                }
+            }
+            if let Ok((_, length)) = read(&octets) {
+                assert!(length <= octets.len());
+            }
+        }
+    }
+
+    #[test]
     fn p45_a_header_is_read_from_proxies_only_and_wanted_of_them() {
         let proxies = ["192.0.2.0/28".parse().unwrap()];
         let (proxy, other): (SocketAddr, SocketAddr) =

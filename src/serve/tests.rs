@@ -10,6 +10,7 @@ use crate::dns::edns::{Opt, OptOption, code};
 use crate::dns::message::{Header, Question, Reader, Section, Writer};
 use crate::dns::tsig::{Algorithm, Checked, Keyring, Verifier, sign_request};
 use crate::dns::{Class, Name};
+use crate::policy::cookies::{CookieMode, CookieSecret, Cookies};
 use crate::policy::{PeerFacts, Peers, Rule, RuleBook, RuleSet, Who, ZoneRules};
 use crate::time::{Tick, Wall};
 use crate::trace::{Silent, Steps};
@@ -363,10 +364,30 @@ fn counters_follow_the_replies() {
 
 #[test]
 fn foreign_octets_never_panic() {
-    let world = world();
-    let whole = signed(&key(b"x"), &query_edns("www.example.", "A", 1232, &[]), 1).0;
+    // With everything that looks at more of a message.
+    let facts = ServerFacts {
+        report_channel: Some(name("er.example.")),
+        report_agent: Some(name("er.example.")),
+        ..ServerFacts::default()
+    };
+    let cookies = Cookies::new(CookieMode::Answer, [CookieSecret([5; 16])]);
+    let world = World { facts: Arc::new(facts), cookies: Arc::new(cookies), ..world() };
+    let options = [
+        (code::COOKIE, &b"12345678"[..]),
+        (code::NSID, b""),
+        (code::KEEPALIVE, b""),
+        (code::ZONEVERSION, b""),
+    ]
+    .map(|(code, data)| OptOption::Plain { code, data });
+    let report = "_er.1.www.example.7._er.er.example.";
+    let whole = [
+        signed(&key(b"x"), &query_edns("www.example.", "A", 1232, &[]), 1).0,
+        query_edns("www.example.", "A", 1232, &options),
+        query_edns(report, "TXT", 1232, &options),
+    ];
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     for round in 0..20_000_usize {
+        let whole = &whole[round % whole.len()];
         let mut octets = whole[..whole.len() - round % 20].to_vec();
         for _ in 0..round % 7 {
             seed ^= seed << 13;

@@ -77,6 +77,8 @@ fn two_hundred_a_second(yard: &Yard) {
     let told = traffic(&server);
     assert_eq!((&told["rrl_truncated"], &told["rrl_dropped"]), (&cut.into(), &(over - cut).into()), "{told}");
     assert!(server.log().contains("BW-Q07"), "a line says so");
+    let text = String::from_utf8(server.command(&["status"], &[]).stdout).expect("text");
+    assert!(text.contains(&format!("{over} replies were over the rate limit; {cut} of them")), "{text}");
     // Another network, and in the same network another class, have limits of their own.
     assert_eq!(flood(&server, [127, 1, 3, 3], 150, soa), [150, 0]);
     assert_eq!(
