@@ -94,7 +94,7 @@ pub fn serve(
         Err(bad) => return finish::malformed(bad, transport, worker, out),
     };
     // Identify.
-    let message = Message::new(&request, ahead, stranger, from, now, world, worker.stream_idle);
+    let mut message = Message::new(&request, ahead, stranger, from, now, world, worker.stream_idle);
     let (key, signer) = match identify(&request, world, now) {
         Ok(identity) => identity.unzip(),
         Err(_) if !limit::lets_error_pass(world, &stranger, now, from, worker) => return Outcome::Drop,
@@ -103,7 +103,7 @@ pub fn serve(
             return finish::untrusted(&message, &fault, worker, out);
         }
     };
-    let message = Message { peer: Peer { key: key.as_deref().map(Key::name), ..stranger }, ..message };
+    message.peer.key = key.as_deref().map(Key::name);
     // Policy and answer.
     let mut writer = finish::begin(&message, signer.as_ref().map_or(0, Signer::record_octets), out);
     let begun = writer.mark();

@@ -26,13 +26,20 @@ pub(super) fn handle<'m>(
         _ => return Ending::refused(ResponseCode::Refused, Reason::NotSupported),
     }
     match question.qtype {
-        RecordType::AXFR | RecordType::IXFR => {
-            return transfer::handle(message, question, writer, worker, trace);
-        }
-        RecordType::ANY => {}
-        meta if meta.is_meta() => return refused_meta(meta),
-        _ => {}
+        RecordType::AXFR | RecordType::IXFR => transfer::handle(message, question, writer, worker, trace),
+        meta if meta.is_meta() && meta != RecordType::ANY => refused_meta(meta),
+        _ => from_zone(message, question, writer, worker, trace),
     }
+}
+
+/// Answers from the zone that the name belongs to.
+fn from_zone<'m>(
+    message: &Message<'m>,
+    question: Question<'m>,
+    writer: &mut Writer<'_>,
+    worker: &mut WorkerState,
+    trace: &mut impl Trace,
+) -> Ending<'m> {
     let world = message.world;
     let slot = match message.ahead.slot {
         Some(slot) => Some(world.side_of_cut(slot, question.name, question.qtype)),
