@@ -14,6 +14,7 @@
 //! Absent: the clock, which is an argument, and who is exempt, which is judged by a [`RuleSet`] and
 //! only once somebody is over the limit. TCP and clients with a valid cookie are never counted.
 
+use std::hash::Hasher;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +22,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use siphasher::sip::SipHasher13;
 
 use super::{Act, Peer, Peers, RuleSet, verdict};
-use crate::dns::name::NAME_OCTETS_MAX;
 use crate::dns::{NameRef, case};
 use crate::limits::RATE_BUCKETS;
 use crate::time::Tick;
@@ -157,20 +157,10 @@ impl RateTable {
     }
 
     fn hash(&self, address: IpAddr, kind: Kind, name: NameRef<'_>) -> u64 {
-        let head = (network(address) << 2 | kind as u64).to_le_bytes();
-        // Most names need little room, and clearing that for the longest would cost more than hashing.
-        let mut room = [0; 56];
-        if name.wire_len() <= room.len() - head.len() {
-            return self.hash_in(head, name, &mut room);
-        }
-        self.hash_in(head, name, &mut [0; 8 + NAME_OCTETS_MAX])
-    }
-
-    fn hash_in(&self, head: [u8; 8], name: NameRef<'_>, room: &mut [u8]) -> u64 {
-        let input = &mut room[..head.len() + name.wire_len()];
-        input[..head.len()].copy_from_slice(&head);
-        case::write_lower(name.wire(), &mut input[head.len()..]);
-        SipHasher13::new_with_key(&self.key).hash(input)
+        let mut hasher = SipHasher13::new_with_key(&self.key);
+        hasher.write_u64(network(address) << 2 | kind as u64);
+        case::for_each_lower_word(name.wire(), |word| hasher.write_u64(word));
+        hasher.finish()
     }
 
     /// Puts a reply into its bucket; if it has no room, how many had none since it was empty.
