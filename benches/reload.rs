@@ -24,7 +24,7 @@ use bellwether::time::Wall;
 use bellwether::zone::checks::{self, Review};
 use bellwether::zone::text::{Objection, Sources, load, scan};
 use bellwether::zone::{
-    Change, DigestKey, Lease, PageSums, Slot, SlotState, Version, ZoneSet, edit, reserial,
+    Bounds, Change, Demands, DigestKey, Lease, PageSums, Slot, SlotState, Version, ZoneSet, edit, reserial,
 };
 
 use nix::time::{ClockId, clock_gettime};
@@ -77,7 +77,7 @@ fn edits(names: usize, what: &str, change: impl Fn(&mut Vec<u8>, usize)) {
     let key = DigestKey(*b"any sixteen will");
     let mut text = b"@ 3600 SOA ns hm 1 7200 900 1209600 300\n@ 3600 NS ns\nns 3600 A 192.0.2.1\n".to_vec();
     (0..names).for_each(|n| text.extend_from_slice(address(n).as_bytes()));
-    let read = load(&mut Table(text.clone().into()), Path::new(FILE), &apex(), key);
+    let read = load(&mut Table(text.clone().into()), Path::new(FILE), &apex(), key, &Demands::default());
     let read = read.expect("a zone file");
     let mut live = Arc::new(read.version);
     let mut review = Review::new(&live, read.findings).map(Arc::new);
@@ -87,8 +87,9 @@ fn edits(names: usize, what: &str, change: impl Fn(&mut Vec<u8>, usize)) {
         let table = || Table(text.clone().into());
         let first = table();
         times[4] = millis(|| {
-            let whole = load(&mut table(), Path::new(FILE), &apex(), key).expect("a zone file");
-            intake::from_file(Some(&live), None, whole.version, SerialPolicy::Increment, WALL)
+            let whole =
+                load(&mut table(), Path::new(FILE), &apex(), key, &Demands::default()).expect("a zone file");
+            intake::from_file(Some(&live), None, whole.version, SerialPolicy::Increment, None, WALL)
         });
         times[..3].copy_from_slice(&phases(first, &live, review.as_deref()));
         let mut second = table();
@@ -133,8 +134,10 @@ fn phases(mut table: Table, live: &Arc<Version>, review: Option<&Review>) -> [f6
     let found = review.and_then(|review| review.of(live)).expect("the live version was checked");
     let after = millis(|| {
         let rebuilt = reread.finish();
-        let findings = checks::check_again(live, found, &rebuilt.version, &rebuilt.references);
-        let intake = intake::from_file(Some(live), None, rebuilt.version, SerialPolicy::Increment, WALL);
+        let findings =
+            checks::check_again(live, found, &rebuilt.version, &rebuilt.references, &Bounds::default());
+        let intake =
+            intake::from_file(Some(live), None, rebuilt.version, SerialPolicy::Increment, None, WALL);
         black_box((findings, intake))
     });
     [first, second, after]
@@ -151,6 +154,7 @@ fn job(live: &Arc<Version>, review: Option<Arc<Review>>) -> FileJob {
         floor: None,
         rejected: None,
         review,
+        demands: Demands::default(),
     }
 }
 
@@ -268,7 +272,11 @@ fn slot(zone: u32, version: &Arc<Version>) -> (Name, Option<Arc<Slot>>) {
 fn small(zone: u32, key: DigestKey) -> Arc<Version> {
     let text = "@ 60 SOA ns hm 1 7200 900 1209600 300\n@ 60 NS ns\nns 60 A 192.0.2.1\nwww 60 A 192.0.2.2\n";
     let apex = Name::parse(&format!("zone{zone}.example")).expect("a name");
-    Arc::new(load(&mut Table(text.as_bytes().into()), Path::new(FILE), &apex, key).expect("a zone").version)
+    Arc::new(
+        load(&mut Table(text.as_bytes().into()), Path::new(FILE), &apex, key, &Demands::default())
+            .expect("a zone")
+            .version,
+    )
 }
 
 /// A TTL changes, and the serial.

@@ -25,6 +25,17 @@ pub const NSEC3_ITERATIONS_MAX: u16 = 150;
 pub const NSEC3_ITERATIONS_USED_MAX: u16 = 2500;
 /// NSEC3PARAM records of one zone that are looked at for a chain to use (l15).
 pub const NSEC3_CHAINS_MAX: usize = 8;
+/// Records of one type at one name; default of `limits.records_per_type_max` (p192). A message of 64 KiB
+/// holds some 4,000 of the shortest: four times as many are of no use to anybody.
+pub const RECORDS_PER_TYPE_MAX: usize = 16_384;
+/// Types at one name; default of `limits.types_per_name_max` (p192). Ten times as many as have a name of
+/// their own; each lookup passes by those before the one it wants.
+pub const TYPES_PER_NAME_MAX: usize = 1_000;
+/// Labels of a name; default of `limits.labels_per_name_max` (p192). No more fit a name (RFC 1035 §3.1);
+/// each makes the names above it exist.
+pub const LABELS_PER_NAME_MAX: usize = 127;
+/// Records of a zone for which a ZONEMD is made without `zonemd_force` (r33).
+pub const ZONEMD_RECORDS_MAX: u64 = 500_000;
 /// Hosts of one RRset whose addresses an answer may bring along.
 pub const ADDITIONAL_TARGETS_MAX: usize = 32;
 /// Observations of peers that a worker keeps until its driver takes them.

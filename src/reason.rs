@@ -134,6 +134,8 @@ reasons! {
     FlockSilent = "T27" None, "no secondary answers";
     /// A secondary has a serial that this server, which lost its state, does not remember.
     FlockAhead = "T28" None, "a secondary is ahead";
+    /// A transferred zone does not match its ZONEMD (RFC 8976).
+    TransferDigest = "T29" None, "ZONEMD does not verify";
     /// The peer does not know the key or will not take it.
     KeyUnknown = "K01" Some(18), "key unknown";
     /// The signature does not match.
@@ -186,6 +188,10 @@ reasons! {
     ZoneDuplicates = "Z21" None, "duplicate records";
     /// A signed zone cannot prove what does not exist, or not so that validators believe it.
     ZoneProofs = "Z22" None, "proofs of absence missing";
+    /// The ZONEMD of a zone file does not verify, or none can be made for it (RFC 8976).
+    ZoneDigest = "Z23" None, "ZONEMD does not verify";
+    /// A name of a zone file has more records, types or labels than `[limits]` allows.
+    ZoneExcess = "Z24" None, "zone exceeds a limit";
     /// The store could not write; versions are published but may be lost.
     StoreVolatile = "S01" None, "not on disk";
     /// The store could not write and the change must not be published.

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, ConfigError, Paint, Role};
 use crate::dns::Name;
-use crate::zone::DigestKey;
 use crate::zone::text::{self, Diagnostic, LoadError, Loaded, Severity};
+use crate::zone::{Demands, DigestKey};
 
 /// Checks the config and its zone files, or one file as one zone. What is wrong goes to stderr as it
 /// is found; or, as `json`, everything to stdout at the end.
@@ -17,7 +17,7 @@ pub(super) fn check(path: &Path, zone: Option<&[String]>, json: bool) -> Result<
     let mut report = Report { json, broken: 0, zones: Vec::new() };
     if let Some([zone, file]) = zone {
         let apex = Name::parse(zone).map_err(|error| format!("{zone} is no name: {error}"))?;
-        report.check(&apex, Path::new(file));
+        report.check(&apex, Path::new(file), &Demands::default());
         return report.end(None, Vec::new());
     }
     let config = match Config::load(path) {
@@ -30,7 +30,7 @@ pub(super) fn check(path: &Path, zone: Option<&[String]>, json: bool) -> Result<
     }
     for zone in &config.zones {
         if let Role::Primary(primary) = &zone.role {
-            report.check(&zone.name, &primary.file);
+            report.check(&zone.name, &primary.file, &zone.demands);
         }
     }
     report.end(Some((path, config.zones.len())), config.warnings)
@@ -44,10 +44,10 @@ struct Report {
 }
 
 impl Report {
-    fn check(&mut self, apex: &Name, file: &Path) {
+    fn check(&mut self, apex: &Name, file: &Path, demands: &Demands) {
         let mut sources = |path: &Path| File::open(path).map(|file| Box::new(file) as Box<dyn Read>);
         // The key only tells versions of one run apart; any will do.
-        let loaded = text::load(&mut sources, file, apex, DigestKey([0; 16]));
+        let loaded = text::load(&mut sources, file, apex, DigestKey([0; 16]), demands);
         self.broken += usize::from(loaded.is_err());
         if self.json {
             self.zones.push(zone_json(apex, file, &loaded));

@@ -24,6 +24,7 @@ use crate::dns::tsig::Algorithm;
 use crate::limits;
 use crate::reason::Reason;
 use crate::replica::timers::Clamps;
+use crate::zone::Bounds;
 
 /// The port of DNS.
 const DNS_PORT: u16 = 53;
@@ -48,6 +49,8 @@ pub(super) struct Checker<'a> {
     pub key_names: Vec<Name>,
     /// Who may query a zone that says nothing about it; `None` is everybody.
     pub allow_query: Option<Vec<Rule>>,
+    /// How large the parts of a zone may be.
+    pub bounds: Bounds,
 }
 
 /// Reads and checks the whole text. `known` are the zones of the configuration that runs now.
@@ -66,6 +69,7 @@ pub(super) fn check(path: &Path, text: String, known: &[Zone]) -> Result<Config,
         authenticated: Vec::new(),
         key_names: Vec::new(),
         allow_query: None,
+        bounds: Bounds::default(),
     };
     let server = checker.server(&raw.server);
     let control = checker.control(&raw.control, &raw.server.state_dir);
@@ -73,6 +77,7 @@ pub(super) fn check(path: &Path, text: String, known: &[Zone]) -> Result<Config,
     let keys = checker.keys(&raw.keys);
     let peers = checker.peers(&raw.peers);
     checker.allow_query = raw.server.allow_query.as_ref().map(|rules| checker.rules(rules));
+    checker.bounds = checker.limits(&raw.limits);
     let rrl = checker.rrl(&raw.rrl, &peers);
     let cookies = checker.cookies(&raw.cookies);
     let zones = zone::zones(&mut checker, &raw, known);
@@ -401,7 +406,8 @@ impl Checker<'_> {
         }
     }
 
-    fn at_least_one(&mut self, key: &str, written: &Option<Spanned<usize>>, default: usize) -> usize {
+    /// A number that cannot be 0.
+    pub fn at_least_one(&mut self, key: &str, written: &Option<Spanned<usize>>, default: usize) -> usize {
         let Some(number) = written else { return default };
         if *number.get_ref() == 0 {
             let title = format!("`{key}` must be at least 1");

@@ -8,6 +8,7 @@
 //! Errors are shown as rustc shows them ([`ConfigError`]). Absent: sockets, the engine, and any
 //! look into zone files.
 
+mod bounds;
 mod check;
 mod clients;
 mod formula;
@@ -27,6 +28,7 @@ use crate::dns::Name;
 use crate::policy::cookies::{CookieMode, CookieSecret};
 use crate::replica::follow::LowerSerial;
 use crate::replica::timers::Clamps;
+use crate::zone::Demands;
 
 pub use formula::{FormulaError, file_stem, zone_of_stem};
 pub use problem::{ConfigError, Paint, Problem};
@@ -237,6 +239,8 @@ pub struct Zone {
     pub query: Option<Vec<Rule>>,
     /// What happens to a version that removes much (R13).
     pub guard: Guard,
+    /// What each of its versions must be like: `[limits]`, `zonemd`, `zonemd_generate`.
+    pub demands: Demands,
     /// The pattern that it came from, if it was not named.
     pub pattern: Option<String>,
     /// Where the config defines it, as `FILE:LINE`.

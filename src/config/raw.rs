@@ -24,6 +24,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub reports: RawReports,
     #[serde(default)]
+    pub limits: RawLimits,
+    #[serde(default)]
     pub timers: RawTimers,
     #[serde(default)]
     pub keys: BTreeMap<Spanned<String>, RawKey>,
@@ -101,6 +103,15 @@ pub(super) struct RawReports {
     pub agent: Option<Spanned<String>>,
 }
 
+/// `[limits]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    pub records_per_type_max: Option<Spanned<usize>>,
+    pub types_per_name_max: Option<Spanned<usize>>,
+    pub labels_per_name_max: Option<Spanned<usize>>,
+}
+
 /// `[timers]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -164,6 +175,9 @@ pub(super) struct RawZone {
     pub transfer_octets_max: Option<Spanned<Octets>>,
     pub transfer_records_max: Option<Spanned<u64>>,
     pub transfer_time_max: Option<Spanned<Seconds>>,
+    pub zonemd: Option<Spanned<RawZonemd>>,
+    pub zonemd_generate: Option<Spanned<RawAlgorithm>>,
+    pub zonemd_force: Option<Spanned<bool>>,
 }
 
 /// `role = "primary" | "secondary"`.
@@ -209,6 +223,23 @@ pub(super) enum RawLowerSerial {
     Alert,
     AcceptAfter,
     Never,
+}
+
+/// `zonemd = "off" | "if-present" | "require"`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawZonemd {
+    Off,
+    IfPresent,
+    Require,
+}
+
+/// `zonemd_generate = "sha384" | "sha512"`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawAlgorithm {
+    Sha384,
+    Sha512,
 }
 
 /// `durability = "prefer" | "require"`.

@@ -250,6 +250,28 @@ fn mistakes_are_named_where_they_are() {
         ("workers = 1", "udp_payload_max_ipv6 = 9000", Reason::ConfigBadValue, "512 to 4096 octets"),
         ("workers = 1", "proxy_from = [\"ns2\"]", Reason::ConfigBadValue, "neither an address nor a prefix"),
         ("workers = 1", "proxy_from = [\"::/0\"]", Reason::ConfigBadValue, "anybody claim to be anybody"),
+        ("ixfr = false", "zonemd = \"yes\"", Reason::ConfigBadValue, "`if-present`"),
+        ("ixfr = false", "zonemd_generate = \"sha384\"", Reason::ConfigConflict, "for a secondary zone"),
+        (
+            "notify_ns = true",
+            "zonemd = \"require\"\nzonemd_generate = \"sha512\"",
+            Reason::ConfigConflict,
+            "either verified or made",
+        ),
+        ("notify_ns = true", "zonemd_generate = \"sha1\"", Reason::ConfigBadValue, "`sha384`"),
+        (
+            "notify_ns = true",
+            "zonemd_force = true",
+            Reason::ConfigConflict,
+            "goes with `zonemd_generate` only",
+        ),
+        ("[reports]", "[limits]\ntypes_per_name_max = 0\n[reports]", Reason::ConfigBadValue, "at least 1"),
+        (
+            "[reports]",
+            "[limits]\nlabels_per_name_max = 128\n[reports]",
+            Reason::ConfigBadValue,
+            "never has more than 127 labels",
+        ),
         ("secondaries", "name = \"x\"\nsecondaries", Reason::ConfigConflict, "has a `name`"),
     ] {
         assert!(SAMPLE.contains(from), "{from}");
@@ -259,6 +281,33 @@ fn mistakes_are_named_where_they_are() {
         assert!(error.problems().iter().any(|problem| problem.reason == reason), "{to}:\n{shown}");
         assert!(shown.contains("config.toml:"), "{shown}");
     }
+}
+
+#[test]
+fn r33_p192_what_each_version_must_be_like() {
+    use crate::zone::zonemd::{Algorithm, Making, Policy};
+
+    let directory = directory();
+    let demands = |text: &str| -> Vec<Demands> {
+        let config = load(directory.path(), text).expect("a config");
+        config.zones.iter().map(|zone| zone.demands).collect()
+    };
+    assert!(demands(SAMPLE).iter().all(|of_zone| *of_zone == Demands::default()));
+    // One template for both roles: primaries make it, secondaries verify it, and what a zone says counts.
+    let said = SAMPLE
+        .replace(
+            "[templates.default]",
+            "[templates.default]\nzonemd = \"if-present\"\nzonemd_generate = \"sha512\"",
+        )
+        .replace("notify_ns = true", "zonemd = \"require\"")
+        .replace("[reports]", "[limits]\nrecords_per_type_max = 7\n[reports]");
+    let found = demands(&said);
+    let making = |records_max| Policy::Make(Making { algorithm: Algorithm::Sha512, records_max });
+    let policies: Vec<Policy> = found.iter().map(|of_zone| of_zone.zonemd).collect();
+    assert_eq!(policies, [making(500_000), Policy::IfPresent, Policy::Require, Policy::Require]);
+    assert!(found.iter().all(|of_zone| of_zone.bounds.records_per_type == 7));
+    let forced = said.replace("role = \"primary\"\nallow", "role = \"primary\"\nzonemd_force = true\nallow");
+    assert_eq!(demands(&forced)[0].zonemd, making(u64::MAX));
 }
 
 #[test]

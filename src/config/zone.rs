@@ -1,5 +1,7 @@
 //! Zones: templates, patterns, and what each role may say.
 
+mod zonemd;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ use crate::dns::Name;
 use crate::limits;
 use crate::reason::Reason;
 use crate::replica::follow::LowerSerial;
+use crate::zone::Demands;
 
 /// The template that applies to zones which name none.
 const DEFAULT_TEMPLATE: &str = "default";
@@ -179,6 +182,7 @@ impl<'a> Merged<'a> {
     ) -> Option<Zone> {
         let pattern = found.as_ref().map(|(pattern, _)| pattern.get_ref().clone());
         let guard = self.guard(checker, *role.get_ref());
+        let demands = Demands { bounds: checker.bounds, zonemd: self.zonemd(checker, *role.get_ref()) };
         let role = match role.get_ref() {
             RawRole::Primary => Role::Primary(self.primary(checker, &name, found.map(|(_, file)| file))?),
             RawRole::Secondary => Role::Secondary(self.secondary(checker, role)?),
@@ -200,6 +204,7 @@ impl<'a> Merged<'a> {
             transfer,
             query: self.rules(checker, |zone| &zone.allow_query).or_else(|| checker.allow_query.clone()),
             guard,
+            demands,
             pattern,
             position: checker.position(self.span.start),
         })
@@ -342,6 +347,8 @@ impl<'a> Merged<'a> {
                     span("file", &zone.file),
                     span("serial", &zone.serial),
                     span("cold_start_bad_file", &zone.cold_start_bad_file),
+                    span("zonemd_generate", &zone.zonemd_generate),
+                    span("zonemd_force", &zone.zonemd_force),
                 ],
                 "secondary",
             ),

@@ -16,6 +16,7 @@ use crate::reason::Reason;
 use crate::replica::flock;
 use crate::replica::timers::SoaTimers;
 use crate::store::{BodyWrite, Receipt, ZoneMeta, ZoneWrite};
+use crate::transfer::incoming::Form;
 use crate::zone::{Change, Lease, Loss, Slot, SlotState, Version};
 
 /// Where a proposal comes from.
@@ -32,6 +33,8 @@ pub enum Origin {
     Transfer {
         /// From whom.
         peer: PeerId,
+        /// How it came: whole, or as differences.
+        form: Form,
         /// The EXPIRE option that came with it, in seconds.
         expire: Option<u32>,
         /// The machine allowed a serial that is not newer (R20).

@@ -26,11 +26,12 @@ pub fn read_file(
     key: DigestKey,
     wall: Wall,
 ) -> Result<FileRead, FileFault> {
-    let loaded = match &job.live {
-        Some(live) if live.key() == key => {
-            text::reload(sources, &job.file, &job.apex, live, job.review.as_deref())
-        }
-        _ => text::load(sources, &job.file, &job.apex, key),
+    let making = job.demands.zonemd.making();
+    // The file is held against what it said before, without the ZONEMD that we made.
+    let base = job.live.as_ref().filter(|live| live.key() == key).map(|live| intake::bare(live, making));
+    let loaded = match &base {
+        Some(base) => text::reload(sources, &job.file, &job.apex, base, job.review.as_deref(), &job.demands),
+        None => text::load(sources, &job.file, &job.apex, key, &job.demands),
     };
     let loaded = loaded.map_err(|error| FileFault {
         reason: error.diagnostics.first().map_or(Reason::FileBroken, |first| first.reason),
@@ -48,7 +49,7 @@ pub fn read_file(
     let in_file = loaded.version.serial();
     let serials = job.live.as_ref().map(|live| live.serial()).into_iter().chain(job.floor);
     let published = serials.reduce(Serial::newest);
-    let intake = intake::from_file(job.live.as_ref(), job.floor, loaded.version, job.policy, wall);
+    let intake = intake::from_file(job.live.as_ref(), job.floor, loaded.version, job.policy, making, wall);
     let intake = intake.map_err(|reason| FileFault {
         reason,
         text: refusal(reason, &file.to_string(), in_file, published),
@@ -60,7 +61,8 @@ pub fn read_file(
         Intake::Unchanged => job.live.as_ref(),
         Intake::Changed { change, .. } => Some(&change.after),
     };
-    let review = version.and_then(|version| Review::new(version, loaded.findings)).map(Arc::new);
+    let version = version.map(|version| intake::bare(version, making));
+    let review = version.and_then(|version| Review::new(&version, loaded.findings)).map(Arc::new);
     Ok(FileRead { hash: loaded.hash, files, intake, warnings, review })
 }
 
@@ -117,11 +119,14 @@ pub fn roll_back(
         version = zone::apply(&version, &reversed(delta))
             .map_err(|error| fault(Reason::StoreDamaged, error.to_string()))?;
     }
+    let making = job.demands.zonemd.making();
+    let version = intake::bare(&version, making);
     if serial::effective(policy, &version) == SerialPolicy::Keep {
         let text = "the zone vouches for its own serial (signed SOA, ZONEMD, or serial = \"keep\")";
         return Err(fault(Reason::FileSerialUnchanged, text.into()));
     }
-    let after = zone::reserial(&version, job.live.serial().next());
+    job.demands.zonemd.check(&version).map_err(|flaw| fault(Reason::ZoneDigest, flaw.to_string()))?;
+    let after = intake::complete(zone::reserial(&version, job.live.serial().next()), making);
     let deltas = zone::diff(&job.live, &after).map(Arc::new).into_iter().collect();
     let change = Change::new(Some(job.live.clone()), Arc::new(after), deltas);
     let intake = Intake::Changed { change, serial_is_ours: true };

@@ -43,7 +43,7 @@ fn date(wall: Wall) -> Serial {
 }
 
 /// `keep` where the content vouches for its own serial: a signed SOA, or a ZONEMD that we do not
-/// compute, would no longer fit another one.
+/// compute, would no longer fit another one. One that we do compute is taken out before this is asked.
 pub fn effective(policy: SerialPolicy, version: &Version) -> SerialPolicy {
     let apex = version.apex_node();
     let signed = apex.rrsigs(RecordType::SOA).next().is_some();

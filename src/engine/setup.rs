@@ -8,7 +8,7 @@ use crate::ident::{PeerId, ZoneId};
 use crate::replica::follow::LowerSerial;
 use crate::replica::timers::Clamps;
 use crate::transfer::incoming::TransferLimits;
-use crate::zone::DigestKey;
+use crate::zone::{Demands, DigestKey};
 
 /// One zone as it is configured.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,8 @@ pub struct ZoneSetup {
     pub notify_ns: bool,
     /// R13.
     pub guard: Guard,
+    /// What each of its versions must be like (R33, p192).
+    pub demands: Demands,
 }
 
 /// Where a zone's content comes from.

@@ -22,7 +22,8 @@ use crate::store::{BodyWrite, Receipt, RecoveredZone, ZoneMeta, ZoneWrite};
 use crate::time::{Now, Tick};
 use crate::transfer::incoming::{Answer, Ask, TransferError};
 use crate::zone::checks::Review;
-use crate::zone::{Slot, Version};
+use crate::zone::zonemd::Flaw;
+use crate::zone::{Demands, Slot, Version};
 
 /// When a zone that panicked at its deadline is tried again.
 const AFTER_PANIC: Duration = Duration::from_secs(60);
@@ -98,6 +99,8 @@ pub enum Event {
     FileVanished(ZoneId),
     /// The end of a `ReadFile` or `RollBack`.
     Read(ZoneId, Attempt, Result<FileRead, FileFault>),
+    /// The end of a `Verify`.
+    Verified(ZoneId, Attempt, Result<(), Flaw>),
     /// A write ended. The sentence says why a receipt is volatile.
     Synced(ZoneId, Ticket, Receipt, Option<String>),
     /// A NOTIFY that policy let pass.
@@ -140,6 +143,7 @@ impl Event {
             | Event::FileChanged(zone)
             | Event::FileVanished(zone)
             | Event::Read(zone, ..)
+            | Event::Verified(zone, ..)
             | Event::Synced(zone, ..)
             | Event::Notify { zone, .. }
             | Event::Answered(zone, ..)
@@ -187,6 +191,8 @@ pub struct FileJob {
     pub rejected: Option<[u8; 32]>,
     /// What the checks found of the version that was read last.
     pub review: Option<Arc<Review>>,
+    /// What the version must be like.
+    pub demands: Demands,
 }
 
 /// An earlier version to bring back.
@@ -200,6 +206,28 @@ pub struct RollbackJob {
     pub to: Serial,
     /// The version that is live.
     pub live: Arc<Version>,
+    /// What the version must be like.
+    pub demands: Demands,
+}
+
+/// A version that is served, to be verified by its ZONEMD.
+#[derive(Debug)]
+pub struct VerifyJob {
+    /// Of this zone.
+    pub zone: ZoneId,
+    /// With this number.
+    pub attempt: Attempt,
+    /// The version.
+    pub version: Arc<Version>,
+    /// By what.
+    pub demands: Demands,
+}
+
+impl VerifyJob {
+    /// Walks over the whole zone, and says so to the shard.
+    pub fn carry_out(self) -> Event {
+        Event::Verified(self.zone, self.attempt, self.demands.zonemd.check(&self.version))
+    }
 }
 
 /// What a shard wants done.
@@ -213,6 +241,8 @@ pub enum Action {
     ReadFile(FileJob),
     /// Rebuild an earlier version.
     RollBack(RollbackJob),
+    /// Verify a version that is served.
+    Verify(VerifyJob),
     /// Watch these files for this zone; none any more if there are none.
     Watch(ZoneId, Vec<PathBuf>),
     /// Ask a peer.
@@ -285,6 +315,9 @@ impl Shard {
             Event::FileChanged(id) => self.with(id, |zone| zone.file_changed(out)),
             Event::FileVanished(id) => self.with(id, |zone| zone.file_vanished(out)),
             Event::Read(id, attempt, result) => self.with(id, |zone| zone.read(now, attempt, result, out)),
+            Event::Verified(id, attempt, verdict) => {
+                self.with(id, |zone| zone.verified(attempt, verdict, out))
+            }
             Event::Synced(id, ticket, receipt, why) => {
                 if let Some(token) = self.leaving.remove(&(id, ticket)) {
                     return out.push(Action::Done(token, removed(receipt, why)));

@@ -22,13 +22,14 @@ use crate::store::{BodyWrite, Options, RecoveredZone, Store, ZoneWrite};
 use crate::time::{Now, Tick, Wall};
 use crate::transfer::incoming::{Answer, AskKind, Form, TransferError, TransferLimits};
 use crate::zone::text::load;
-use crate::zone::{Change, DigestKey, SlotState, Version, diff};
+use crate::zone::{Change, Demands, DigestKey, SlotState, Version, diff};
 
 mod disk;
 mod loss;
 mod rollback;
 mod servers;
 mod survival;
+mod zonemd;
 
 const ZONE: ZoneId = ZoneId(0);
 const NS1: PeerId = PeerId(1);
@@ -78,7 +79,7 @@ fn version(serial: u32, hosts: u32) -> Arc<Version> {
     let text = zone_text(serial, hosts);
     let mut sources = |_: &Path| -> io::Result<Box<dyn Read>> { Ok(Box::new(io::Cursor::new(text.clone()))) };
     let apex: Name = "example.".parse().unwrap();
-    Arc::new(load(&mut sources, Path::new(FILE), &apex, key()).unwrap().version)
+    Arc::new(load(&mut sources, Path::new(FILE), &apex, key(), &Demands::default()).unwrap().version)
 }
 
 fn primary() -> Role {
@@ -110,7 +111,8 @@ impl Bench {
         let (store, _) = Store::open(Arc::new(disk.clone()), Path::new("/state"), options()).unwrap();
         let guard = Guard { action: GuardAction::Hold, records: 100, percent: 30 };
         let (apex, notify) = ("example.".parse().unwrap(), vec![NS2]);
-        let setup = ZoneSetup { id: ZONE, apex, role, notify, notify_ns: false, guard };
+        let setup =
+            ZoneSetup { id: ZONE, apex, role, notify, notify_ns: false, guard, demands: Demands::default() };
         let mut bench = Bench {
             disk,
             store,
@@ -190,6 +192,7 @@ impl Bench {
                 });
                 self.tell(Event::Read(ZONE, job.attempt, result));
             }
+            Action::Verify(job) => self.tell(job.carry_out()),
             Action::Ask(job) => self.asked.push(job),
             Action::Status(_, status) => self.status = Some(status),
             Action::Done(_, result) => self.done.push(result),

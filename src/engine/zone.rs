@@ -10,6 +10,7 @@ mod memory;
 mod proposal;
 mod report;
 mod servers;
+mod verification;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ use crate::zone::{Lease, Slot, SlotState, Version};
 use file::FileSource;
 use memory::Memory;
 use servers::Servers;
+use verification::Verification;
 
 /// The flock's attempts have the top bit, the source's do not.
 const FLOCK_ATTEMPTS: u64 = 1 << 63;
@@ -68,6 +70,7 @@ pub(super) struct Zone {
     flock: Flock,
     servers: Servers,
     memory: Memory,
+    verification: Verification,
     problem: Option<Problem>,
     /// What the store had lost at the start, until a version makes up for it (R01).
     damage: Option<Problem>,
@@ -104,6 +107,7 @@ impl Zone {
             flock: Flock::new(&setup.notify, FLOCK_ATTEMPTS + first),
             servers: Servers::default(),
             memory: Memory::default(),
+            verification: Verification::default(),
             problem: None,
             damage: None,
             last_transfer: None,
@@ -137,7 +141,7 @@ impl Zone {
             return;
         }
         let notify_changed = self.setup.notify != setup.notify || self.setup.notify_ns != setup.notify_ns;
-        let source_changed = self.setup.role != setup.role;
+        let source_changed = self.setup.role != setup.role || self.setup.demands != setup.demands;
         self.setup = setup;
         if notify_changed {
             self.secondaries_changed(now, out);
@@ -147,6 +151,7 @@ impl Zone {
             self.remember(now);
             self.meta.role = self.role_code();
             self.begin(now, out);
+            self.verify_live(None, out);
         }
     }
 

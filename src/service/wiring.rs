@@ -143,6 +143,7 @@ pub(super) fn zones(config: &Config, handles: &mut Handles) -> Vec<ZoneSetup> {
         notify: notified(config, zone).map(|index| handles.peer(config, index)).collect(),
         notify_ns: zone.notify_ns,
         guard: zone.guard,
+        demands: zone.demands,
     };
     config.zones.iter().map(setup).collect()
 }

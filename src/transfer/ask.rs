@@ -10,7 +10,7 @@ use crate::dns::{Class, Name, OpCode, Record, RecordType};
 use crate::ident::Transport;
 use crate::limits;
 use crate::time::Now;
-use crate::zone::{DigestKey, Version};
+use crate::zone::{Demands, DigestKey, Version};
 
 /// One question to one peer, as the zone's state machine wants it asked.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct Ask {
     pub want_expire: bool,
     /// Take an AXFR whatever its serial: the zone has expired (R20) or the operator said so.
     pub accept_lower: bool,
+    /// What a version that comes must be like.
+    pub demands: Demands,
 }
 
 /// The kinds of question.

@@ -7,7 +7,8 @@ use crate::dns::rcode::Mnemonic;
 use crate::dns::tsig::ReplyFault;
 use crate::dns::{Class, Name, RecordType, ResponseCode, Serial};
 use crate::reason::Reason;
-use crate::zone::ApplyError;
+use crate::zone::zonemd::Flaw;
+use crate::zone::{ApplyError, Excess};
 
 /// What went wrong, each check its own variant. Whatever it is, nothing of the transfer is used (D11).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +88,10 @@ pub enum TransferError {
     Inconsistent(ApplyError),
     /// The result has no NS records at its apex.
     NoApexNs,
+    /// The result does not verify by its ZONEMD (RFC 8976 §4).
+    Unverified(Flaw),
+    /// A name of the result is larger than it may be (p192).
+    Excess(Excess),
     /// More octets than the limit.
     TooManyOctets,
     /// More records than the limit.
@@ -146,9 +151,11 @@ impl TransferError {
             TransferError::ChainGap { .. }
             | TransferError::StepBack { .. }
             | TransferError::Inconsistent(_) => Reason::IxfrInconsistent,
-            TransferError::TooManyOctets | TransferError::TooManyRecords | TransferError::TooSlow => {
-                Reason::TransferTooLarge
-            }
+            TransferError::Unverified(_) => Reason::TransferDigest,
+            TransferError::Excess(_)
+            | TransferError::TooManyOctets
+            | TransferError::TooManyRecords
+            | TransferError::TooSlow => Reason::TransferTooLarge,
         }
     }
 
@@ -175,15 +182,17 @@ impl TransferError {
             | TransferError::SoaBelowApex(_)
             | TransferError::ClosingSoaDiffers
             | TransferError::Trailing
-            | TransferError::NoApexNs => Fault::Garbage,
+            | TransferError::NoApexNs
+            | TransferError::Unverified(_) => Fault::Garbage,
             TransferError::SerialLower { .. } => Fault::Lower,
             TransferError::SerialUndefined { .. } => Fault::Undefined,
             TransferError::ChainGap { .. }
             | TransferError::StepBack { .. }
             | TransferError::Inconsistent(_) => Fault::IxfrUnusable,
-            TransferError::TooManyOctets | TransferError::TooManyRecords | TransferError::TooSlow => {
-                Fault::TooLarge
-            }
+            TransferError::Excess(_)
+            | TransferError::TooManyOctets
+            | TransferError::TooManyRecords
+            | TransferError::TooSlow => Fault::TooLarge,
         }
     }
 
@@ -272,6 +281,8 @@ impl fmt::Display for TransferError {
                 write!(f, "the differences do not fit our version: {error}")
             }
             TransferError::NoApexNs => f.write_str("the zone would have no NS records at its apex"),
+            TransferError::Unverified(flaw) => flaw.fmt(f),
+            TransferError::Excess(excess) => write!(f, "{excess} ({})", excess.key()),
             TransferError::TooManyOctets => f.write_str("the transfer has more octets than the limit"),
             TransferError::TooManyRecords => f.write_str("the transfer has more records than the limit"),
             TransferError::TooSlow => f.write_str("the transfer takes longer than the limit"),

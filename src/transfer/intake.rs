@@ -124,7 +124,7 @@ impl Intake {
                 State::Adding { to, removed, added }
             }
             (State::Adding { to, removed, added }, Some(serial)) => {
-                self.apply(&removed, &added)?;
+                self.apply(ask, &removed, &added)?;
                 self.after_step(ask, to, record, serial)?
             }
             (State::Closed(_), _) => return Err(TransferError::Trailing),
@@ -191,9 +191,12 @@ impl Intake {
         Ok(State::Removing { from: found, removed: [record].into_iter().collect() })
     }
 
-    fn apply(&mut self, removed: &Records, added: &Records) -> Result<(), TransferError> {
+    fn apply(&mut self, ask: &Ask, removed: &Records, added: &Records) -> Result<(), TransferError> {
+        let bounds = &ask.demands.bounds;
+        bounds.check_list(added).map_err(TransferError::Excess)?;
         let held = self.held.as_ref().ok_or(TransferError::NoSoa)?;
         let (version, delta) = zone::edit(held, removed, added).map_err(TransferError::Inconsistent)?;
+        bounds.check_step(&version, added).map_err(TransferError::Excess)?;
         self.held = Some(Arc::new(version));
         self.deltas.push(Arc::new(delta));
         Ok(())
@@ -221,6 +224,7 @@ impl Intake {
             return Err(TransferError::ClosingSoaDiffers);
         }
         check_delegation(&after)?;
+        ask.demands.zonemd.check_increment(&after).map_err(TransferError::Unverified)?;
         let change = Change::new(ask.base.clone(), after, mem::take(&mut self.deltas));
         Ok(State::Closed(Box::new(Taken::Changed(change, Form::Ixfr))))
     }
@@ -229,6 +233,8 @@ impl Intake {
         let built = builder.finish().map_err(|_| TransferError::NoSoa)?;
         let after = Arc::new(built.version);
         check_delegation(&after)?;
+        ask.demands.bounds.check(&after).map_err(TransferError::Excess)?;
+        ask.demands.zonemd.check(&after).map_err(TransferError::Unverified)?;
         let deltas = ask.base.iter().filter_map(|base| worthwhile_diff(base, &after)).collect();
         let change = Change::new(ask.base.clone(), after, deltas);
         Ok(State::Closed(Box::new(Taken::Changed(change, Form::Axfr))))

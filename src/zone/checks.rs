@@ -9,8 +9,10 @@
 
 mod again;
 
+use super::demands::Bounds;
 use super::digest::Digest;
 use super::text::Severity;
+use super::zonemd::Flaw;
 use super::{Denial, Found, Node, Version};
 use crate::dns::soa::Soa;
 use crate::dns::{Name, NameRef, RecordType, Serial, rdata};
@@ -72,8 +74,8 @@ impl Review {
 }
 
 /// Checks a version.
-pub fn check(version: &Version) -> Findings {
-    let mut check = Check::new(version);
+pub fn check(version: &Version, bounds: &Bounds) -> Findings {
+    let mut check = Check::new(version, bounds);
     check.zone();
     version.nodes().for_each(|node| check.node(node));
     check.finish()
@@ -94,6 +96,19 @@ impl Findings {
         if self.list.len() >= 4 * FINDINGS_KEPT_MAX {
             self.settle();
         }
+    }
+
+    /// Adds what is wrong with the ZONEMD, which only the whole zone shows.
+    pub(super) fn object(&mut self, version: &Version, flaw: Flaw) {
+        self.add(Finding {
+            severity: Severity::Error,
+            reason: Reason::ZoneDigest,
+            owner: version.apex().to_lowercase(),
+            rtype: flaw.rtype(),
+            rdata: None,
+            message: flaw.to_string(),
+            hint: Some(flaw.hint().to_owned()),
+        });
     }
 
     /// Pages come in the order of a hash; people and tests want one that stays, and the bound too
@@ -117,6 +132,7 @@ const POINTING: [RecordType; 3] = [RecordType::NS, RecordType::MX, RecordType::S
 
 struct Check<'v> {
     version: &'v Version,
+    bounds: Bounds,
     findings: Findings,
 }
 
@@ -134,8 +150,8 @@ enum Target {
 }
 
 impl<'v> Check<'v> {
-    fn new(version: &'v Version) -> Check<'v> {
-        Check { version, findings: Findings::default() }
+    fn new(version: &'v Version, bounds: &Bounds) -> Check<'v> {
+        Check { version, bounds: *bounds, findings: Findings::default() }
     }
 
     fn finish(mut self) -> Findings {
@@ -156,6 +172,7 @@ impl<'v> Check<'v> {
         self.delegation(node);
         self.targets(node);
         self.occluded(node);
+        self.bounds(node);
     }
 
     fn add(
@@ -376,6 +393,14 @@ impl<'v> Check<'v> {
                 let glued = || self.version.node(target).is_some_and(addressed);
                 if own && !glued() { Target::NoGlue } else { Target::Good }
             }
+        }
+    }
+
+    /// No name is larger than `[limits]` allows.
+    fn bounds(&mut self, node: Node<'v>) {
+        if let Err(excess) = self.bounds.check_name(node) {
+            let hint = format!("`{}` sets how many", excess.key());
+            self.error(Reason::ZoneExcess, node, excess.rtype, excess.to_string(), &hint);
         }
     }
 

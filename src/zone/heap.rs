@@ -17,6 +17,9 @@ pub(super) struct Heap {
     apex_len: usize,
 }
 
+/// Records of one name from which on they are brought into the order of their types first.
+const SORTED_FROM: usize = 64;
+
 /// A name: its hash, its labels below the apex, its records in the index.
 pub(super) type Owner<'a> = (u64, &'a [u8], &'a [(u64, usize)]);
 
@@ -67,7 +70,13 @@ impl Heap {
         apex: NameRef<'_>,
     ) -> EntryDraft<'a> {
         let mut entry = EntryDraft::empty(labels);
-        for &(_, at) in run {
+        // A name that somebody made of thousands of types would move them all for each.
+        let by_type = (run.len() > SORTED_FROM).then(|| {
+            let mut run = run.to_vec();
+            run.sort_by_key(|(_, at)| self.record(*at).rtype);
+            run
+        });
+        for &(_, at) in by_type.as_deref().unwrap_or(run) {
             let record = self.record(at);
             let owner = own_spelling(record.owner, labels, apex);
             let stored = Stored { ttl: record.ttl, owner, rdata: record.rdata };

@@ -92,7 +92,7 @@ impl fmt::Display for Loss {
 #[cfg(test)]
 mod tests {
     use crate::dns::{Name, nsec3};
-    use crate::zone::{Change, DigestKey, Loss, Version, diff, text};
+    use crate::zone::{Change, Demands, DigestKey, Loss, Version, diff, text};
     use std::io::{self, Read};
     use std::path::Path;
     use std::sync::Arc;
@@ -102,7 +102,11 @@ mod tests {
         let mut sources =
             |_: &Path| -> io::Result<Box<dyn Read>> { Ok(Box::new(io::Cursor::new(text.clone()))) };
         let apex: Name = "example.".parse().unwrap();
-        Arc::new(text::load(&mut sources, Path::new("/zone"), &apex, DigestKey([7; 16])).unwrap().version)
+        Arc::new(
+            text::load(&mut sources, Path::new("/zone"), &apex, DigestKey([7; 16]), &Demands::default())
+                .unwrap()
+                .version,
+        )
     }
 
     /// Checks a change as one step, as two over the zone without anything, and as a rewrite.

@@ -11,6 +11,7 @@
 //! | `page`, `draft` | a page as it is read and as it is written |
 //! | `version`, `lookup`, `node`, `walk` | a version, what it finds, and all records in a row |
 //! | `builder`, `heap`, `reread`, `edit`, `diff`, `loss` | how versions are made and compared |
+//! | `demands`, [`zonemd`] | what a version must be like; its digest for others (RFC 8976) |
 //! | `order` | what proves absence in signed zones: NSEC and NSEC3 in their order |
 //! | `set` | all zones of a server |
 //! | [`text`] | zone files, in and out |
@@ -19,6 +20,7 @@
 mod builder;
 mod change;
 pub mod checks;
+mod demands;
 mod diff;
 mod digest;
 mod draft;
@@ -35,12 +37,14 @@ pub mod text;
 mod tree;
 mod version;
 mod walk;
+pub mod zonemd;
 
 #[cfg(test)]
 mod tests;
 
 pub use builder::{BuildError, Builder, Built, Source};
 pub use change::{Change, Delta};
+pub use demands::{Bounds, Demands, Excess};
 pub use diff::diff;
 pub use digest::{Digest, DigestKey};
 pub use edit::{ApplyError, apply, edit, reserial};

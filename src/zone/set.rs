@@ -273,14 +273,16 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::zone::text;
+    use crate::zone::{Demands, text};
 
     fn serving(apex: &str, records: &str) -> (Name, Option<Arc<Slot>>) {
         let text = format!("$TTL 300\n@ SOA ns me 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\n{records}");
         let mut sources =
             |_: &Path| -> io::Result<Box<dyn Read>> { Ok(Box::new(io::Cursor::new(text.clone()))) };
         let apex: Name = apex.parse().expect("a name");
-        let loaded = text::load(&mut sources, Path::new("/zone"), &apex, DigestKey([7; 16])).expect("a zone");
+        let loaded =
+            text::load(&mut sources, Path::new("/zone"), &apex, DigestKey([7; 16]), &Demands::default())
+                .expect("a zone");
         let state = SlotState::Serving { version: Arc::new(loaded.version), lease: Lease::until(Tick(100)) };
         (apex.clone(), Some(Arc::new(Slot { id: ZoneId(1), apex, state })))
     }

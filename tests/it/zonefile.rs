@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use bellwether::dns::Name;
-use bellwether::zone::DigestKey;
 use bellwether::zone::text::{Paint, load, print};
+use bellwether::zone::{Demands, DigestKey};
 
 const CASES: &str = "tests/cases/zonefile";
 
@@ -20,7 +20,7 @@ fn outcome(name: &Path) -> String {
         Ok(Box::new(file.map_err(|error| io::Error::new(error.kind(), "no such file"))?))
     };
     let apex = Name::parse("example.com").unwrap();
-    match load(&mut sources, name, &apex, DigestKey([0; 16])) {
+    match load(&mut sources, name, &apex, DigestKey([0; 16]), &Demands::default()) {
         Err(error) => format!("{}\n\n{error}\n", error.render(Paint::Plain)),
         Ok(loaded) => {
             let warnings: String =

@@ -3,6 +3,7 @@
 //! `shared/runner.rs` says which run and what is left out. No test depends on timing: all wait for what they expect.
 
 mod bellwether;
+mod bounds;
 mod circle;
 mod client;
 mod cookies;
@@ -57,6 +58,7 @@ mod transfer_out;
 mod tsig;
 mod wire;
 mod yard;
+mod zonemd;
 
 use std::process::ExitCode;
 
@@ -64,6 +66,7 @@ use runner::Test;
 
 /// All tests, a list for each file.
 const ALL: &[&[Test]] = &[
+    bounds::TESTS,
     circle::TESTS,
     cookies::TESTS,
     differences::TESTS,
@@ -103,6 +106,7 @@ const ALL: &[&[Test]] = &[
     timers::TESTS,
     transfer_out::TESTS,
     tsig::TESTS,
+    zonemd::TESTS,
 ];
 
 fn main() -> ExitCode {

@@ -28,6 +28,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("dnssec-signzone", "bind9-utils"),
     ("ldns-keygen", "ldnsutils"),
     ("ldns-signzone", "ldnsutils"),
+    ("ldns-verify-zone", "ldnsutils"),
+    ("python3", "python3 python3-dnspython"),
     ("kzonesign", "knot-dnssecutils"),
     ("kdig", "knot-dnsutils"),
     ("named", "bind9"),

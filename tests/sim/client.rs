@@ -15,7 +15,7 @@ use bellwether::trace::Silent;
 use bellwether::transfer::incoming::{
     Answer, Ask, AskKind, Exchange, Progress, TransferError, TransferLimits,
 };
-use bellwether::zone::Version;
+use bellwether::zone::{Demands, Version};
 
 use crate::editor::TOKEN_NAMES;
 use crate::flock::{DIGEST_KEY, ZONES, name};
@@ -127,6 +127,7 @@ pub fn follow_over_udp(
         transport: Transport::Udp,
         want_expire: true,
         accept_lower: false,
+        demands: Demands::default(),
     };
     let (mut request, mut out) = (Vec::new(), vec![0; MESSAGE_OCTETS_MAX]);
     let mut exchange = Exchange::start(ask, 7, now, &mut request);

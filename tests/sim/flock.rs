@@ -18,7 +18,7 @@ use bellwether::replica::timers::Clamps;
 use bellwether::serve::{ServerFacts, World};
 use bellwether::store::Options;
 use bellwether::transfer::incoming::TransferLimits;
-use bellwether::zone::{DigestKey, ZoneSet};
+use bellwether::zone::{Demands, DigestKey, ZoneSet};
 
 use crate::client::Friend;
 
@@ -183,6 +183,7 @@ impl Plan {
                 notify: notify.clone(),
                 notify_ns: false,
                 guard,
+                demands: Demands::default(),
             })
             .collect()
     }

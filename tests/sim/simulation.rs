@@ -269,6 +269,7 @@ impl Simulation {
                 let waits = Duration::from_millis(self.random.below(50));
                 self.queue.push(waits, What::RollBack(server, start, Box::new(job)));
             }
+            Action::Verify(job) => self.tell(server, job.carry_out()),
             Action::Ask(job) => self.ask(server, job),
             Action::Cancel(zone, attempt) => self.cancel(server, zone, attempt),
             Action::Done(token, result) => {

@@ -99,6 +99,7 @@ fn act(engine: &Engine, actions: &mut Vec<Action>, parked: &mut Vec<Action>) {
             }
             Action::ReadFile(job) => engine.to_workers(Work::Read(job)),
             Action::RollBack(job) => engine.to_workers(Work::RollBack(job)),
+            Action::Verify(job) => engine.to_workers(Work::Verify(job)),
             Action::Watch(..) | Action::Ask(_) | Action::FindServers(..) | Action::Cancel(..) => {
                 match &outside {
                     Some(outside) => hand_out(outside.as_ref(), action),

@@ -8,7 +8,7 @@ use crate::config::SerialPolicy;
 use crate::engine::keeper::{Rewrite, Write};
 use crate::engine::reading;
 use crate::engine::setup::Role;
-use crate::engine::shard::{Event, FileJob, RollbackJob};
+use crate::engine::shard::{Event, FileJob, RollbackJob, VerifyJob};
 use crate::engine::watch::Stamped;
 
 /// What a worker is given.
@@ -17,6 +17,8 @@ pub(super) enum Work {
     Read(FileJob),
     /// Bring an earlier version back.
     RollBack(RollbackJob),
+    /// Verify a version that is served.
+    Verify(VerifyJob),
     /// Write a body in the background.
     Compact(Rewrite),
 }
@@ -61,6 +63,7 @@ fn run(engine: &Engine, work: Work) {
             });
             engine.send(Event::Read(job.zone, job.attempt, result));
         }
+        Work::Verify(job) => engine.send(job.carry_out()),
         Work::Compact(rewrite) => engine.to_store(rewrite.carry_out()),
     }
 }

@@ -105,6 +105,7 @@ impl Zone {
             floor: self.meta.serial_floor,
             rejected: self.meta.rejected_hash.filter(|_| !force),
             review: source.review.clone(),
+            demands: self.setup.demands,
         }));
     }
 
@@ -129,7 +130,8 @@ impl Zone {
         source.reading = Some(attempt);
         source.rolling_back = true;
         self.waiting.push(token);
-        out.push(Action::RollBack(RollbackJob { zone: self.setup.id, attempt, to, live }));
+        let (zone, demands) = (self.setup.id, self.setup.demands);
+        out.push(Action::RollBack(RollbackJob { zone, attempt, to, live, demands }));
     }
 
     /// A reading ended.

@@ -20,7 +20,7 @@ use crate::replica::follow::{
 };
 use crate::time::Now;
 use crate::transfer::incoming::{Answer, Ask, AskKind, Fault, Form, TransferError, TransferLimits};
-use crate::zone::{Change, DigestKey, Lease, Version};
+use crate::zone::{Change, Demands, DigestKey, Lease, Version};
 
 /// The first checks of many zones at start are spread over this long.
 const STAGGER: Duration = Duration::from_secs(2);
@@ -169,6 +169,7 @@ impl Zone {
             transport,
             want_expire: true,
             accept_lower,
+            demands: self.setup.demands,
         }
     }
 
@@ -190,8 +191,8 @@ impl Zone {
         self.last_transfer =
             Some(LastTransfer { peer: fetch.peer.0, at: now.wall.to_string(), result: outcome(&result) });
         let event = match result {
-            Ok(Answer::Changed { change, expire, .. }) => {
-                return self.received(now, fetch, change, expire, out);
+            Ok(Answer::Changed { change, expire, form, .. }) => {
+                return self.received(now, fetch, change, (form, expire), out);
             }
             Ok(Answer::Current { serial, expire } | Answer::Soa { serial, expire }) => {
                 Ok(Fetched::Current(Seen { serial, expire }))
@@ -207,25 +208,24 @@ impl Zone {
         now: Now,
         fetch: Fetching,
         change: Change,
-        expire: Option<u32>,
+        (form, expire): (Form, Option<u32>),
         out: &mut Vec<Action>,
     ) {
         let seen = Seen { serial: change.after.serial(), expire };
         self.drive(now, Event::Fetched(fetch.attempt, Ok(Fetched::Changed(seen))), out);
         let Fetching { peer, accept_lower, .. } = fetch;
+        let origin = Origin::Transfer { peer, form, expire, accept_lower };
         let same = self.live.as_ref().is_some_and(|live| {
             live.serial() == change.after.serial() && live.digest() == change.after.digest()
         });
         if same && let Some(live) = self.live.clone() {
             // An expired zone came back as it was: nothing to write, only to serve again.
-            let origin = Origin::Transfer { peer, expire, accept_lower };
             self.transfer_settled(now, &live, origin, out);
             if self.durable {
                 self.sound();
             }
             return self.show(Shown::Serving, out);
         }
-        let origin = Origin::Transfer { peer, expire, accept_lower };
         self.propose(now, Proposed { change, origin }, false, out);
     }
 
@@ -284,6 +284,7 @@ pub(super) fn soa(apex: &Name, digest_key: DigestKey) -> Ask {
         transport: Transport::Udp,
         want_expire: false,
         accept_lower: false,
+        demands: Demands::default(),
     }
 }
 

@@ -186,6 +186,7 @@ impl Zone {
         self.live = Some(published.version.clone());
         self.shown = Shown::Serving;
         self.damage = None;
+        self.verify_published(published.origin, out);
         // Readers saw the serial go back: that stays in sight until a primary confirms it (R20).
         let back = self.problem.take_if(|problem| problem.code == Reason::SerialBack.code());
         self.problem = why.map(|why| Problem::new(Reason::StoreVolatile, why)).or(back);

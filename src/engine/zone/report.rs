@@ -57,16 +57,16 @@ impl Zone {
 }
 
 impl Zone {
-    /// What is wrong: first what the store had lost, then why nothing has made up for it yet.
+    /// What is wrong: first what the store had lost and what is served though it does not verify, then why
+    /// nothing has made up for it yet.
     fn trouble(&self) -> Option<Problem> {
-        match (&self.damage, &self.problem) {
-            (Some(damage), Some(problem)) => Some(Problem {
-                code: damage.code,
-                text: format!("{}\n{}: {}", damage.text, problem.code, problem.text),
-                peer: problem.peer,
-            }),
-            (damage, problem) => damage.as_ref().or(problem.as_ref()).cloned(),
-        }
+        let parts = [self.damage.as_ref(), self.verification.failed(), self.problem.as_ref()];
+        let whole = |whole: Problem, part: Problem| Problem {
+            text: format!("{}\n{}: {}", whole.text, part.code, part.text),
+            peer: part.peer.or(whole.peer),
+            code: whole.code,
+        };
+        parts.into_iter().flatten().cloned().reduce(whole)
     }
 }
 

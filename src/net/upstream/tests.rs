@@ -10,7 +10,7 @@ use crate::dns::{Name, RecordRef, RecordType, ResponseCode, Serial};
 use crate::env::OsClock;
 use crate::net::tests::{Server, start_udp};
 use crate::transfer::incoming::TransferLimits;
-use crate::zone::DigestKey;
+use crate::zone::{Demands, DigestKey};
 
 type Reported = (ZoneId, Attempt, Result<Answer, TransferError>);
 
@@ -33,6 +33,7 @@ fn ask(kind: AskKind, transport: Transport) -> Ask {
         transport,
         want_expire: true,
         accept_lower: false,
+        demands: Demands::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the tests of this room share: small zones, small messages, and a way to carry them across.
 
 mod condensing;
+mod demands;
 mod hostile;
 mod loopback;
 mod polls;
@@ -16,7 +17,7 @@ use crate::dns::{Name, OpCode, Record, RecordType, Serial};
 use crate::ident::{Transport, ZoneId};
 use crate::time::{Now, Tick, Wall};
 use crate::trace::Silent;
-use crate::zone::{self, Builder, Delta, DigestKey, Source, Version};
+use crate::zone::{self, Builder, Delta, Demands, DigestKey, Source, Version};
 
 pub(super) const KEY: DigestKey = DigestKey([7; 16]);
 pub(super) const NOW: Now = Now { tick: Tick(5_000), wall: Wall(1_800_000_000_000) };
@@ -97,6 +98,7 @@ pub(super) fn ask(kind: AskKind, base: Option<&Arc<Version>>) -> Ask {
         transport: Transport::Tcp,
         want_expire: false,
         accept_lower: false,
+        demands: Demands::default(),
     }
 }
 

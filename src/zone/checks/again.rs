@@ -14,6 +14,7 @@ use super::super::{Found, Version};
 use super::{Check, Findings, POINTING, addressed, check};
 use crate::dns::{Name, NameRef, RecordRef, RecordType, rdata};
 use crate::limits::REFERRERS_KEPT_MAX;
+use crate::zone::Bounds;
 
 /// Who points to a name, or to where the name decides what is found.
 enum Referrers {
@@ -72,11 +73,18 @@ fn each_deciding(target: &[u8], mut visit: impl FnMut(&[u8])) {
 }
 
 /// What [`check`] finds in `after`, made from `before` of which `found` is known. The references were
-/// noted over all records of `after`, for no fewer pages than those in which a record differs.
-pub fn check_again(before: &Version, found: &Findings, after: &Version, references: &References) -> Findings {
+/// noted over all records of `after`, for no fewer pages than those in which a record differs; the bounds
+/// are those of before.
+pub fn check_again(
+    before: &Version,
+    found: &Findings,
+    after: &Version,
+    references: &References,
+    bounds: &Bounds,
+) -> Findings {
     let touched = Changes::between(before, after).and_then(|changes| changes.touched(references));
-    let Some(names) = touched.filter(|_| found.are_complete()) else { return check(after) };
-    let mut check = Check::new(after);
+    let Some(names) = touched.filter(|_| found.are_complete()) else { return check(after, bounds) };
+    let mut check = Check::new(after, bounds);
     for finding in found.list.iter().filter(|finding| !names.contains(&finding.owner)) {
         check.findings.add(finding.clone());
     }

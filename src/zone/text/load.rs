@@ -12,7 +12,7 @@ use crate::dns::{Name, RecordRef};
 use crate::limits::{DIAGNOSTICS_MAX, FINDINGS_LOCATED_RECORDS_MAX};
 use crate::reason::Reason;
 use crate::zone::checks::{self, Finding, Findings};
-use crate::zone::{BuildError, Builder, Built, DigestKey, Source, Version};
+use crate::zone::{BuildError, Builder, Built, Demands, DigestKey, Source, Version};
 
 /// A zone that can be served.
 #[derive(Clone)]
@@ -74,12 +74,13 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// Loads the zone `apex` from the file at `path`.
+/// Loads the zone `apex` from the file at `path`; one that does not meet the demands is broken.
 pub fn load(
     sources: &mut dyn Sources,
     path: &Path,
     apex: &Name,
     key: DigestKey,
+    demands: &Demands,
 ) -> Result<Loaded, Box<LoadError>> {
     let mut builder = Builder::new(apex.as_ref(), key, Source::File);
     let report = scan(sources, path, Some(apex), &mut |record, _| builder.push(record).map_err(objection));
@@ -89,8 +90,9 @@ pub fn load(
     match builder.finish() {
         Ok(built) => {
             let Built { version, duplicates, ttls_lowered } = built;
-            let findings = checks::check(&version);
-            Outcome { version, duplicates, ttls_lowered, findings }.loaded(sources, path, apex, report)
+            let findings = checks::check(&version, &demands.bounds);
+            let outcome = Outcome { version, duplicates, ttls_lowered, findings };
+            outcome.loaded(sources, path, apex, demands, report)
         }
         Err(error) => Err(no_version(path, error, report)),
     }
@@ -111,9 +113,13 @@ impl Outcome {
         sources: &mut dyn Sources,
         path: &Path,
         apex: &Name,
+        demands: &Demands,
         mut report: ScanReport,
     ) -> Result<Loaded, Box<LoadError>> {
-        let Outcome { version, duplicates, ttls_lowered, findings } = self;
+        let Outcome { version, duplicates, ttls_lowered, mut findings } = self;
+        if let Err(flaw) = demands.zonemd.check(&version) {
+            findings.object(&version, flaw);
+        }
         for (count, what) in [
             (duplicates, "duplicate records dropped"),
             (ttls_lowered, "RRsets with differing TTLs, set to the least (RFC 2181 §5.2)"),

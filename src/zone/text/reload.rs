@@ -9,7 +9,7 @@ use super::load::{LoadError, Loaded, Outcome, failed, load, no_version, objectio
 use super::scan::scan;
 use crate::dns::Name;
 use crate::zone::checks::{Review, check, check_again};
-use crate::zone::{PageSums, Rebuilt, Version};
+use crate::zone::{Demands, PageSums, Rebuilt, Version};
 
 /// Loads the zone `apex` from the file at `path` over `base`, the version that is live, and what was
 /// found of it.
@@ -19,9 +19,10 @@ pub fn reload(
     apex: &Name,
     base: &Version,
     review: Option<&Review>,
+    demands: &Demands,
 ) -> Result<Loaded, Box<LoadError>> {
-    let again = base.is_compared_by_page().then(|| reread(sources, path, apex, base, review));
-    again.flatten().unwrap_or_else(|| load(sources, path, apex, base.key()))
+    let again = base.is_compared_by_page().then(|| reread(sources, path, apex, base, review, demands));
+    again.flatten().unwrap_or_else(|| load(sources, path, apex, base.key(), demands))
 }
 
 /// Loads what differs; `None` if that is most of the zone, or if the file changed between the scans:
@@ -32,6 +33,7 @@ pub(super) fn reread(
     apex: &Name,
     base: &Version,
     review: Option<&Review>,
+    demands: &Demands,
 ) -> Option<Result<Loaded, Box<LoadError>>> {
     let mut sums = PageSums::new(base);
     let report = scan(sources, path, Some(apex), &mut |record, _| sums.push(record).map_err(objection));
@@ -54,8 +56,9 @@ pub(super) fn reread(
     }
     let Rebuilt { version, duplicates, ttls_lowered, references } = reread.finish();
     let findings = match review.and_then(|review| review.of(base)) {
-        Some(found) => check_again(base, found, &version, &references),
-        None => check(&version),
+        Some(found) => check_again(base, found, &version, &references, &demands.bounds),
+        None => check(&version, &demands.bounds),
     };
-    Some(Outcome { version, duplicates, ttls_lowered, findings }.loaded(sources, path, apex, report))
+    let outcome = Outcome { version, duplicates, ttls_lowered, findings };
+    Some(outcome.loaded(sources, path, apex, demands, report))
 }

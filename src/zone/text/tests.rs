@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::dns::{Name, rdata};
-use crate::zone::{Digest, DigestKey};
+use crate::zone::{Demands, Digest, DigestKey};
 
 mod anything;
 mod load;

@@ -16,8 +16,8 @@ use crate::replica::timers::Clamps;
 use crate::serve::ServerFacts;
 use crate::store::{BodyWrite, Options, Store, ZoneMeta, ZoneWrite};
 use crate::transfer::incoming::TransferLimits;
-use crate::zone::Version;
 use crate::zone::text::load;
+use crate::zone::{Demands, Version};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,7 +32,7 @@ fn open(disk: &SimDisk) -> (Store, crate::store::Recovered) {
 fn version(apex: &Name, key: crate::zone::DigestKey) -> Arc<Version> {
     let text = "$TTL 300\n@ SOA ns me 9 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\n";
     let mut sources = |_: &Path| -> std::io::Result<Box<dyn std::io::Read>> { Ok(Box::new(text.as_bytes())) };
-    Arc::new(load(&mut sources, Path::new("/zone"), apex, key).unwrap().version)
+    Arc::new(load(&mut sources, Path::new("/zone"), apex, key, &Demands::default()).unwrap().version)
 }
 
 fn setup(id: u32, apex: &str) -> ZoneSetup {
@@ -44,7 +44,8 @@ fn setup(id: u32, apex: &str) -> ZoneSetup {
         limits: TransferLimits::default(),
     };
     let guard = Guard { action: GuardAction::Off, records: 0, percent: 0 };
-    ZoneSetup { id: ZoneId(id), apex: name(apex), role, notify: Vec::new(), notify_ns: false, guard }
+    let (notify, demands) = (Vec::new(), Demands::default());
+    ZoneSetup { id: ZoneId(id), apex: name(apex), role, notify, notify_ns: false, guard, demands }
 }
 
 /// A server on this disk with these zones, none of which reaches a primary.

@@ -75,7 +75,7 @@ proptest! {
     fn c16_what_loads_is_printed_and_loads_again(z in zone_octets()) {
         let text = [format!("{SOA}@ 5 NS ns.example.org.\n").as_bytes(), &z].concat();
         let mut table = Table::of(&[("z", &text)]);
-        if let Ok(first) = load(&mut table, Path::new("z"), &example(), KEY) {
+        if let Ok(first) = load(&mut table, Path::new("z"), &example(), KEY, &Demands::default()) {
             let dump = printed(&first);
             let second = load_text(&dump).unwrap();
             prop_assert_eq!(printed(&second), dump);

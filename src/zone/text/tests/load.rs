@@ -4,7 +4,7 @@ use super::*;
 use crate::dns::nsec3::{self, Parameters};
 
 pub(super) fn load_text(text: &str) -> Result<Loaded, Box<LoadError>> {
-    load(&mut Table::of(&[("z", text.as_bytes())]), Path::new("z"), &example(), KEY)
+    load(&mut Table::of(&[("z", text.as_bytes())]), Path::new("z"), &example(), KEY, &Demands::default())
 }
 
 pub(super) fn printed(loaded: &Loaded) -> String {
@@ -160,7 +160,7 @@ fn r10_the_hash_covers_what_is_included() {
     let text = format!("{SOA}@ 5 NS ns.example.org.\n$INCLUDE y\n");
     let hash = |included: &[u8]| {
         let mut table = Table::of(&[("z", text.as_bytes()), ("y", included)]);
-        load(&mut table, Path::new("z"), &example(), KEY).unwrap().hash
+        load(&mut table, Path::new("z"), &example(), KEY, &Demands::default()).unwrap().hash
     };
     assert_eq!(hash(b"a 5 A 192.0.2.1\n"), hash(b"a 5 A 192.0.2.1\n"));
     assert_ne!(hash(b"a 5 A 192.0.2.1\n"), hash(b"a 5 A 192.0.2.1 ; comment\n"));

@@ -8,7 +8,7 @@ use super::load::load_text;
 use super::*;
 use crate::dns::{RecordRef, RecordType, Records, Serial};
 use crate::zone::checks::{Review, check as check_zone};
-use crate::zone::{Builder, Found, Source, Version, diff, reserial};
+use crate::zone::{Bounds, Builder, Found, Source, Version, diff, reserial};
 
 /// A file that is another one each time it is opened; the last text stays.
 struct Changing(Mutex<(usize, Vec<String>)>);
@@ -41,7 +41,7 @@ fn zone_of(names: usize, more: &str) -> String {
 
 fn again(text: &str, base: &Version, review: Option<&Review>) -> Option<Result<Loaded, Box<LoadError>>> {
     let mut table = Table::of(&[("z", text.as_bytes())]);
-    reread(&mut table, Path::new("z"), &example(), base, review)
+    reread(&mut table, Path::new("z"), &example(), base, review, &Demands::default())
 }
 
 fn sharing(a: &Version, b: &Version) -> (usize, usize) {
@@ -114,8 +114,9 @@ fn r10_an_edit_makes_the_pages_of_what_changed_and_keeps_all_others() {
     let edited = text.replace("n77 5 A 192.0.2.77", "n77 5 A 192.0.2.78");
     let table = Changing::of(&[&edited]);
     let review = Review::new(&base.version, base.findings.clone());
-    let read = reload(&mut &table, Path::new("z"), &example(), &base.version, review.as_ref())
-        .map_err(|e| e.to_string());
+    let read =
+        reload(&mut &table, Path::new("z"), &example(), &base.version, review.as_ref(), &Demands::default())
+            .map_err(|e| e.to_string());
     let read = read.unwrap();
     assert_eq!(table.opened(), 2, "two scans");
     let (differing, pages) = sharing(&base.version, &read.version);
@@ -131,15 +132,17 @@ fn r10_comments_and_order_make_nothing_and_take_one_scan() {
     lines[1..].reverse();
     let edited = lines.join(" ; comment\n");
     let table = Changing::of(&[&edited]);
-    let read =
-        reload(&mut &table, Path::new("z"), &example(), &base, None).map_err(|e| e.to_string()).unwrap();
+    let read = reload(&mut &table, Path::new("z"), &example(), &base, None, &Demands::default())
+        .map_err(|e| e.to_string())
+        .unwrap();
     assert_eq!((table.opened(), sharing(&base, &read.version).0), (1, 0));
     assert_eq!(diff(&base, &read.version), None);
     // A serial that is ahead of the file's is no difference of the pages either.
     let live = reserial(&base, Serial(9));
     let table = Changing::of(&[&edited]);
-    let read =
-        reload(&mut &table, Path::new("z"), &example(), &live, None).map_err(|e| e.to_string()).unwrap();
+    let read = reload(&mut &table, Path::new("z"), &example(), &live, None, &Demands::default())
+        .map_err(|e| e.to_string())
+        .unwrap();
     assert_eq!((table.opened(), read.version.serial()), (1, Serial(1)));
 }
 
@@ -167,12 +170,15 @@ fn r10_a_file_that_changes_between_the_scans_is_read_again_whole() {
     // The second scan would miss the change of the first one, and must not see one of its own.
     let second = text.replace("n900 5 A 192.0.2.132", "n900 5 A 192.0.2.1\nn901 5 TXT new");
     let table = Changing::of(&[&first, &second]);
-    let read =
-        reload(&mut &table, Path::new("z"), &example(), &base, None).map_err(|e| e.to_string()).unwrap();
+    let read = reload(&mut &table, Path::new("z"), &example(), &base, None, &Demands::default())
+        .map_err(|e| e.to_string())
+        .unwrap();
     assert_eq!(table.opened(), 3);
     check_same(&base, &read, &load_text(&second).unwrap());
     let table = Changing::of(&[&first, "broken ("]);
-    let error = reload(&mut &table, Path::new("z"), &example(), &base, None).map(|_| ()).unwrap_err();
+    let error = reload(&mut &table, Path::new("z"), &example(), &base, None, &Demands::default())
+        .map(|_| ())
+        .unwrap_err();
     assert_eq!(error.errors, 1, "{error}");
 }
 
@@ -184,7 +190,7 @@ fn r10_another_zone_and_a_small_one_are_built_whole() {
     let small = load_text(&zone_of(100, "")).unwrap();
     assert_eq!(Review::new(&small.version, small.findings), None);
     let table = Changing::of(&[&zone_of(100, "x 5 A 192.0.2.1\n")]);
-    let read = reload(&mut &table, Path::new("z"), &example(), &small.version, None);
+    let read = reload(&mut &table, Path::new("z"), &example(), &small.version, None, &Demands::default());
     let read = read.map_err(|e| e.to_string()).unwrap();
     assert_eq!((table.opened(), read.version.name_count()), (1, 102));
 }
@@ -222,7 +228,7 @@ fn received(text: &str) -> Version {
 /// Follows a zone through its texts and checks each step against a full load; returns how many were
 /// not built whole.
 fn follow(mut live: Version, texts: impl IntoIterator<Item = String>) -> usize {
-    let mut review = Review::new(&live, check_zone(&live));
+    let mut review = Review::new(&live, check_zone(&live, &Bounds::default()));
     let mut steps = 0;
     for text in texts {
         let full = load_text(&text);
