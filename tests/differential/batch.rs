@@ -16,6 +16,7 @@ use crate::plant::Plot;
 use crate::questions;
 use crate::rtype;
 use crate::servers::{ALL, Server};
+use crate::signing::Signing;
 
 /// What came of many cases.
 #[derive(Default)]
@@ -50,10 +51,11 @@ impl Tally {
         assert!(self.faults.is_empty(), "{} kinds of faults, shown above", self.faults.len());
     }
 
-    /// The rows of the table that no question showed.
+    /// The rows of the table that no question showed, but for those of signed zones.
     pub fn rows_unseen(&self) -> Vec<&'static str> {
         let seen = |id: &&str| self.contested.contains_key(id) || self.power_dns.contains_key(id);
-        contested::all().map(|row| row.id).filter(|id| !seen(id)).collect()
+        let signed = |id: &&str| contested::signed::ROWS.iter().any(|row| row.id == *id);
+        contested::all().map(|row| row.id).filter(|id| !seen(id) && !signed(id)).collect()
     }
 
     fn count(&mut self, case: &Case) {
@@ -92,7 +94,8 @@ pub fn run(yard: &Yard, plots: &[Plot], tally: &mut Tally) {
         for zone in &plot.zones {
             let file = folder.join(format!("{}-{}.zone", plot.seed, zones.len()));
             fs::write(&file, zone.text()).expect("a zone file");
-            zones.push((zone.apex.clone(), file));
+            let sign = |signing: Signing| signing.sign(&folder, &zone.apex, &file);
+            zones.push((zone.apex.clone(), plot.signing.map_or_else(|| file.clone(), sign)));
         }
     }
     let mut servers = ALL.map(|kind| Server::start(yard, kind, &zones));

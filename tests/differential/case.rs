@@ -77,7 +77,8 @@ impl Case<'_> {
     /// What comes of it.
     pub fn judge(&self) -> Verdict {
         let lowered = self.lowered();
-        let listed = || contested::ROWS.iter().find(|row| (row.applies)(&lowered));
+        let listed =
+            || contested::ROWS.iter().chain(contested::signed::ROWS).find(|row| (row.applies)(&lowered));
         if self.references_agree() {
             // Two of them are not the word of all three.
             let some_refuse = self.references().count() < REFERENCES.len();

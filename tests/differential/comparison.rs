@@ -10,8 +10,15 @@ use crate::message::{Answer, Rr};
 use crate::name::Name;
 use crate::rtype;
 
-/// Sets of the additional section by owner and type.
-type Sets<'a> = BTreeMap<(Name, u16), BTreeSet<&'a Rr>>;
+/// A set of the additional section: owner, type, and of signatures the type that they cover.
+type Key = (Name, u16, Option<[u8; 2]>);
+/// Sets of the additional section.
+type Sets<'a> = BTreeMap<Key, BTreeSet<&'a Rr>>;
+
+fn key_of(record: &Rr) -> Key {
+    let covered = record.rdata.first_chunk().copied().filter(|_| record.rtype == rtype::RRSIG);
+    (record.owner.lower(), record.rtype, covered)
+}
 
 impl Answer {
     /// Whether `other` is the same answer, optional additional data aside.
@@ -48,7 +55,7 @@ impl Answer {
         for record in &self.additional {
             let is_glue = cut.as_ref().is_some_and(|cut| record.owner.is_at_or_below(cut));
             if is_glue == needed {
-                sets.entry((record.owner.lower(), record.rtype)).or_default().insert(record);
+                sets.entry(key_of(record)).or_default().insert(record);
             }
         }
         sets
@@ -66,9 +73,7 @@ impl Answer {
 pub fn optional_faults(ours: &Answer, givers: &[&Answer], all: &[&Answer]) -> Vec<String> {
     let mine = ours.additional_sets(false);
     let mut faults = Vec::new();
-    let has = |answer: &Answer, key: &(Name, u16)| {
-        answer.additional.iter().any(|record| (record.owner.lower(), record.rtype) == *key)
-    };
+    let has = |answer: &Answer, key: &Key| answer.additional.iter().any(|record| key_of(record) == *key);
     for key in mine.keys() {
         if !all.iter().any(|answer| has(answer, key)) {
             faults.push(format!("only ours adds {} {}", key.0, rtype::text(key.1)));

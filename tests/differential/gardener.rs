@@ -17,6 +17,8 @@ pub struct Gardener<'r> {
     mixed_case: bool,
     /// Data below cuts, where no query gets to.
     occluded: bool,
+    /// Only types that all servers know by name.
+    known_types: bool,
     /// What only some servers load.
     rarity: Rarity,
 }
@@ -43,7 +45,15 @@ impl<'r> Gardener<'r> {
             1 => Rarity::BelowDname,
             _ => Rarity::None,
         };
-        Gardener { random, zone, odd, mixed_case, occluded, rarity }
+        Gardener { random, zone, odd, mixed_case, occluded, known_types: false, rarity }
+    }
+
+    /// Lets nothing grow that a signer writes in a form that another server does not read: types that
+    /// Knot does not know by name, and labels with escapes.
+    pub fn keep_to_what_is_signed(&mut self) {
+        self.odd = false;
+        self.mixed_case = false;
+        self.known_types = true;
     }
 
     /// Makes all of it.
@@ -127,6 +137,9 @@ impl<'r> Gardener<'r> {
     fn add(&mut self, owner: &Name, rtype: u16, rdata: &[u8]) -> bool {
         let under_dname = self.zone.barrier(owner, rtype::DNAME).is_some();
         let covers = rtype == rtype::DNAME && self.zone.has_below(owner);
+        if self.known_types && rtype::is_little_known(rtype) {
+            return false;
+        }
         let wildcard_ns = rtype == rtype::NS && owner.is_wildcard();
         if (under_dname || covers) && self.rarity != Rarity::BelowDname
             || wildcard_ns && self.rarity != Rarity::WildcardNs

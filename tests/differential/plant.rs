@@ -6,6 +6,7 @@ use crate::name::Name;
 use crate::random::Random;
 use crate::rtype;
 use crate::servers::Kind;
+use crate::signing::Signing;
 use crate::zone::Zone;
 
 /// The zones that one seed gives, served side by side: one, or a parent and its children.
@@ -15,6 +16,8 @@ pub struct Plot {
     pub seed: u64,
     /// The parent first.
     pub zones: Vec<Zone>,
+    /// How the zone is signed, if it is; then it is alone.
+    pub signing: Option<Signing>,
 }
 
 impl Plot {
@@ -39,8 +42,22 @@ impl Plot {
                 zones.push(gardener.zone);
             }
         }
-        let mut plot = Plot { seed, zones };
+        let mut plot = Plot { seed, zones, signing: None };
         plot.link(&mut random);
+        plot
+    }
+
+    /// The zone of `seed`, alone and to be signed; plain if it is one that not all servers load.
+    pub fn grow_signed(seed: u64) -> Plot {
+        let mut random = Random::new(seed);
+        let apex = Name::plain(&format!("s{seed}-z.test"));
+        let signing = Signing::of(seed);
+        let mut gardener = Gardener::new(&mut random, apex);
+        gardener.keep_to_what_is_signed();
+        gardener.grow();
+        let mut plot = Plot { seed, zones: vec![gardener.zone], signing: None };
+        let is_loaded = !plot.is_refused_by(Kind::Bind) && !plot.is_refused_by(Kind::Nsd);
+        plot.signing = is_loaded.then_some(signing);
         plot
     }
 
@@ -68,7 +85,9 @@ impl Plot {
 
     /// Whether a server does not load one of the zones, so that its answers say nothing.
     pub fn is_refused_by(&self, kind: Kind) -> bool {
-        self.zones.iter().any(|zone| zone.is_refused_by(kind, &self.zones))
+        // PowerDNS serves signed zones only from a database with keys.
+        let unsigned_only = self.signing.is_some() && kind == Kind::PowerDns;
+        unsigned_only || self.zones.iter().any(|zone| zone.is_refused_by(kind, &self.zones))
     }
 
     /// Whether a zone file spells names with capitals.

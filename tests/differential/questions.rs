@@ -31,7 +31,12 @@ pub fn about(plot: &Plot) -> Vec<Question> {
                 6 => (Way::Tcp, None),
                 _ => (Way::Tcp, Some(1232)),
             };
-            let dnssec_ok = edns.is_some() && random.once_in(2);
+            // Signed answers seldom fit into 512 octets, and what is cut says little.
+            let (way, edns) = match plot.signing {
+                Some(_) if !random.once_in(40) => (Way::Tcp, Some(1232)),
+                _ => (way, edns),
+            };
+            let dnssec_ok = edns.is_some() && (random.once_in(2) || plot.signing.is_some());
             let name = if random.once_in(500) { name.recased(|| random.once_in(2)) } else { name.clone() };
             let recursion_desired = random.once_in(10);
             questions.insert(Question { name, rtype, way, edns, dnssec_ok, recursion_desired });

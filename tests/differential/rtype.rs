@@ -14,6 +14,9 @@ pub const SRV: u16 = 33;
 pub const DNAME: u16 = 39;
 pub const OPT: u16 = 41;
 pub const DS: u16 = 43;
+pub const RRSIG: u16 = 46;
+pub const NSEC: u16 = 47;
+pub const NSEC3: u16 = 50;
 pub const ANY: u16 = 255;
 
 const MNEMONICS: &[(u16, &str)] = &[
@@ -59,6 +62,11 @@ pub fn named(rtype: u16) -> (usize, usize) {
         DNAME => (0, 1),
         _ => compressible(rtype),
     }
+}
+
+/// Whether some server does not know the type by a name that others write.
+pub fn is_little_known(rtype: u16) -> bool {
+    rtype <= 260 && SAMPLES.iter().any(|(number, mnemonic, ..)| *number == rtype && mnemonic.is_empty())
 }
 
 /// RDATA as a zone file has it; what is not well-formed and what has no mnemonic here in the generic form.
@@ -156,9 +164,9 @@ pub const SAMPLES: &[(u16, &str, &str, &[u8])] = &[
     (64, "SVCB", "16 foo.test. port=53", b"\0\x10\x03foo\x04test\0\0\x03\0\x02\0\x35"),
     (65, "HTTPS", "1 . alpn=h2", b"\0\x01\0\0\x01\0\x03\x02h2"),
     (99, "SPF", "\"v=spf1 -all\"", b"\x0bv=spf1 -all"),
-    (104, "NID", "10 0014:4fff:ff20:ee64", b"\0\x0a\0\x14\x4f\xff\xff\x20\xee\x64"),
+    (104, "NID", "10 1014:4fff:ff20:ee64", b"\0\x0a\x10\x14\x4f\xff\xff\x20\xee\x64"),
     (105, "L32", "10 10.1.2.0", b"\0\x0a\x0a\x01\x02\0"),
-    (106, "L64", "10 2001:0db8:1140:1000", b"\0\x0a\x20\x01\x0d\xb8\x11\x40\x10\0"),
+    (106, "L64", "10 2001:1db8:1140:1000", b"\0\x0a\x20\x01\x1d\xb8\x11\x40\x10\0"),
     (107, "LP", "10 l64.test.", b"\0\x0a\x03l64\x04test\0"),
     (108, "EUI48", "00-00-5e-00-53-2a", b"\0\0\x5e\0\x53\x2a"),
     (109, "EUI64", "00-00-5e-ef-10-00-00-2a", b"\0\0\x5e\xef\x10\0\0\x2a"),
