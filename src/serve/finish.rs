@@ -47,8 +47,8 @@ pub(super) fn close(message: &Message<'_>, ending: &Ending<'_>, mut writer: Writ
 /// Signs the reply in `out[..length]`, counts it, and says what is to be done with it.
 pub(super) fn hand_over(
     message: &Message<'_>,
-    signer: Option<Signer>,
-    mut ending: Ending<'_>,
+    signer: Option<Box<Signer>>,
+    ending: &mut Ending<'_>,
     length: usize,
     worker: &mut WorkerState,
     out: &mut [u8],
@@ -57,8 +57,8 @@ pub(super) fn hand_over(
     let then = match std::mem::replace(&mut ending.then, Then::Nothing) {
         Then::Transfer(granted) => {
             worker.counters.count_transfer();
-            let options = options::of_transfer(message, &ending);
-            return Outcome::Transfer(Box::new(start(message, signer, granted, options)));
+            let options = options::of_transfer(message, ending);
+            return Outcome::Transfer(Box::new(start(message, signer, *granted, options)));
         }
         then => then,
     };
@@ -66,7 +66,7 @@ pub(super) fn hand_over(
     let reply = signed.expect("room for the signature was reserved");
     count(ending.rcode, ending.reason, out, worker);
     if let Some(reason) = ending.reason {
-        note(message, reason, ending.detail, message.peer.key, worker);
+        note(message, reason, ending.detail.take(), message.peer.key, worker);
     }
     match then {
         Then::Notify { zone, from, serial } => {
@@ -80,7 +80,7 @@ pub(super) fn hand_over(
 /// What `transfer/outgoing` needs to know to stream the zone.
 fn start(
     message: &Message<'_>,
-    signer: Option<Signer>,
+    signer: Option<Box<Signer>>,
     granted: Granted,
     options: Vec<(u16, Vec<u8>)>,
 ) -> TransferStart {
@@ -93,7 +93,7 @@ fn start(
         requested: granted.requested,
         header: request.header,
         asked: granted.asked,
-        signer,
+        signer: signer.map(|signer| *signer),
         edns,
         peer: message.world.peers.identify(&message.peer),
     }

@@ -9,34 +9,34 @@ use crate::policy::rates::{Kind, Measure, Ruling};
 use crate::reason::Reason;
 use crate::time::Now;
 
-/// How the request ends after the limit was heard; `None` if in silence. What was written since `begun`
-/// is taken back if only an empty reply is sent.
-pub(super) fn apply<'m>(
+/// Whether anything is sent. If it is an empty reply only, what was written since `begun` is taken back.
+pub(super) fn lets_pass(
     message: &Message<'_>,
-    ending: Ending<'m>,
+    ending: &mut Ending<'_>,
     writer: &mut Writer<'_>,
     begun: Mark,
     worker: &mut WorkerState,
-) -> Option<Ending<'m>> {
+) -> bool {
     // O02: neither of these can come from a forged address.
     let is_known = message.peer.transport.is_stream() || message.has_good_cookie();
     if is_known || !matches!(ending.then, Then::Nothing) {
-        return Some(ending);
+        return true;
     }
-    let kind = kind_of(&ending, writer);
+    let kind = kind_of(ending, writer);
     if kind == Kind::Error && message.peer.key.is_none() && is_shed(worker) {
-        return None;
+        return false;
     }
     // Nothing of a refused name is known here: all refusals of a network count together.
     let name = ending.anchor.filter(|_| kind != Kind::Error).unwrap_or(NameRef::ROOT);
     match rule(message.world, &message.peer, kind, name, message.now, message.from, worker) {
-        Some(Measure::Drop) => None,
+        Some(Measure::Drop) => false,
         Some(Measure::Truncate) => {
             writer.rollback(begun);
             writer.set_truncated();
-            Some(Ending::plain(ResponseCode::NoError))
+            *ending = Ending::plain(ResponseCode::NoError);
+            true
         }
-        Some(Measure::Report) | None => Some(ending),
+        Some(Measure::Report) | None => true,
     }
 }
 

@@ -94,7 +94,7 @@ pub fn serve(
         Err(bad) => return finish::malformed(bad, transport, worker, out),
     };
     // Identify.
-    let mut message = Message::new(&request, ahead, stranger, from, now, world, worker.stream_idle);
+    let mut message = Message::new(&request, &ahead, stranger, from, now, world, worker.stream_idle);
     let (key, signer) = match identify(&request, world, now) {
         Ok(identity) => identity.unzip(),
         Err(_) if !limit::lets_error_pass(world, &stranger, now, from, worker) => return Outcome::Drop,
@@ -105,9 +105,9 @@ pub fn serve(
     };
     message.peer.key = key.as_deref().map(Key::name);
     // Policy and answer.
-    let mut writer = finish::begin(&message, signer.as_ref().map_or(0, Signer::record_octets), out);
+    let mut writer = finish::begin(&message, signer.as_ref().map_or(0, |signer| signer.record_octets()), out);
     let begun = writer.mark();
-    let ending = match (fault, request.header.opcode()) {
+    let mut ending = match (fault, request.header.opcode()) {
         (Some(rcode), _) => Ending::plain(rcode),
         (None, OpCode::Query) if message.lacks_cookie() => {
             Ending::refused(ResponseCode::BADCOOKIE, Reason::CookieWanted)
@@ -120,18 +120,18 @@ pub fn serve(
         }
     };
     // Limit.
-    let Some(ending) = limit::apply(&message, ending, &mut writer, begun, worker) else {
+    if !limit::lets_pass(&message, &mut ending, &mut writer, begun, worker) {
         return Outcome::Drop;
-    };
+    }
     // Finish.
     let length = finish::close(&message, &ending, writer);
-    finish::hand_over(&message, signer, ending, length, worker, out)
+    finish::hand_over(&message, signer, &mut ending, length, worker, out)
 }
 
 /// A request and what is known about it.
 struct Message<'a> {
     request: &'a Request<'a>,
-    ahead: Ahead<'a, 'a>,
+    ahead: &'a Ahead<'a, 'a>,
     peer: Peer<'a>,
     from: SocketAddr,
     now: Now,
@@ -145,9 +145,10 @@ struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
+    #[inline]
     fn new(
         request: &'a Request<'a>,
-        ahead: Ahead<'a, 'a>,
+        ahead: &'a Ahead<'a, 'a>,
         peer: Peer<'a>,
         from: SocketAddr,
         now: Now,
@@ -201,7 +202,7 @@ struct Ending<'m> {
 enum Then {
     Nothing,
     Notify { zone: ZoneId, from: PeerId, serial: Option<Serial> },
-    Transfer(transfer::Granted),
+    Transfer(Box<transfer::Granted>),
 }
 
 impl<'m> Ending<'m> {
@@ -222,10 +223,13 @@ impl<'m> Ending<'m> {
     }
 }
 
+/// The key that a request is signed with, and what signs the reply.
+type Identity = (Arc<Key>, Box<Signer>);
+
 /// Checks the signature, if there is one (RFC 8945 §5.2): who signed, and what signs the reply. A bad
 /// signature never counts as none (R24).
-fn identify(request: &Request<'_>, world: &World, now: Now) -> Result<Option<(Arc<Key>, Signer)>, Fault> {
+fn identify(request: &Request<'_>, world: &World, now: Now) -> Result<Option<Identity>, Fault> {
     let Some(tsig) = &request.tsig else { return Ok(None) };
     let verified = verify_request(request.octets, tsig, &world.keys, now.wall.seconds())?;
-    Ok(Some((verified.key.clone(), verified.signer())))
+    Ok(Some((verified.key.clone(), Box::new(verified.signer()))))
 }

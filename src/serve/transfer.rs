@@ -77,7 +77,7 @@ pub(super) fn handle<'m>(
         requested => {
             let asked = question.name.to_name();
             let granted = Granted { zone: slot.id, version: version.clone(), requested, asked };
-            Ending { then: Then::Transfer(granted), ..ending }
+            Ending { then: Then::Transfer(Box::new(granted)), ..ending }
         }
     }
 }
