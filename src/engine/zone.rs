@@ -127,6 +127,7 @@ impl Zone {
         zone.recall_all(now);
         zone.meta.role = zone.role_code();
         zone.begin(now, out);
+        zone.verify_live(None, out);
         if lost {
             zone.ask_secondaries(now, out);
         }

@@ -213,6 +213,12 @@ mod tests {
         let added = records("example 3600 SOA 2\na.example 5 A 3\na.example 5 A 4");
         let (after, _) = edit(&base, &records("example 3600 SOA 1"), &added).unwrap();
         assert_eq!(BOUNDS.check_list(&added), Ok(()));
+        // What the list alone makes too large is known before anything is added.
+        let long = records(
+            "example 3600 SOA 2\na.example 5 A 3\nA.example 5 A 4\nb.example 5 A 1\na.example 5 A 5\na.example 5 A 6",
+        );
+        let listed = BOUNDS.check_list(&long).unwrap_err();
+        assert_eq!((listed.owner, listed.found), (name("a.example"), 4));
         let excess = BOUNDS.check_step(&after, &added).unwrap_err();
         assert_eq!((excess.owner, excess.found, excess.most), (name("a.example"), 4, 3));
     }

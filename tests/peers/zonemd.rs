@@ -15,6 +15,11 @@ use crate::yard::{self, Yard};
 /// The tests of this file.
 pub const TESTS: &[Test] = &[
     ("n01_n02_digests_are_those_of_ldns_and_dnspython", TOOLS, digests_are_those_of_others),
+    (
+        "n02_a_signed_zone_verifies_by_the_zonemd_of_its_signer",
+        &["dig", "ldns-keygen", "ldns-signzone"],
+        a_signed_zone,
+    ),
     ("n03_r33_a_file_must_verify_before_it_is_served", LDNS, a_file_must_verify),
     ("n03_a_transfer_with_one_octet_flipped_is_dropped_and_the_next_primary_asked", LDNS, one_octet),
     ("n03_r33_an_increment_is_served_with_an_alarm_unless_it_is_required", LDNS, an_increment),
@@ -99,6 +104,38 @@ fn digests_are_those_of_others(yard: &Yard) {
         server.start();
         server.wait(8);
     }
+}
+
+/// Signatures and NSEC count, the signature over the ZONEMD does not; a secondary verifies what it is given.
+fn a_signed_zone(yard: &Yard) {
+    let dir = yard.folder("signed");
+    let mut keygen = Command::new("ldns-keygen");
+    let key = yard::run(keygen.args(["-a", "ECDSAP256SHA256", "-k", ZONE]).current_dir(&dir));
+    let sign = |serial: u32| {
+        fs::write(dir.join("zone"), varied(serial)).expect("a file");
+        let mut command = Command::new("ldns-signzone");
+        command.args(["-z", "simple:sha384", "-o", ZONE, "-f", "digested", "zone", key.trim()]);
+        yard::run(command.current_dir(&dir));
+        fs::read_to_string(dir.join("digested")).expect("a zone file")
+    };
+    let (primary, secondary) = (Bellwether::new(yard, "primary"), Bellwether::new(yard, "secondary"));
+    primary.write_zone(&sign(1));
+    primary.primary_for(secondary.address, Trust::Key);
+    secondary.secondary_of(primary.address, Trust::Key);
+    for server in [&primary, &secondary] {
+        let text = fs::read_to_string(server.config()).expect("a config") + "zonemd = \"require\"\n";
+        fs::write(server.config(), text).expect("a config");
+        server.start();
+        server.wait(1);
+    }
+    let text = fs::read_to_string(transferred(yard, &secondary)).expect("a file");
+    assert!(text.contains(" RRSIG ZONEMD "), "{text}");
+    primary.write_zone(&sign(2));
+    secondary.wait(2);
+    let flipped = sign(3).replace("192.0.2.99", "192.0.2.98");
+    primary.write_zone(&flipped);
+    assert!(primary.problem().contains("does not match its ZONEMD"), "{}", primary.problem());
+    assert_eq!(serial(&secondary), Some(2));
 }
 
 fn a_file_must_verify(yard: &Yard) {

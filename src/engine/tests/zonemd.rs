@@ -80,6 +80,11 @@ fn r33_an_alarm_about_what_is_served_lasts_until_another_version_is() {
     bench.wait(Duration::from_secs(3600));
     bench.soa(7);
     assert_eq!(bench.problem(), Some(Reason::TransferDigest.code()));
+    bench.restart(|_| ());
+    bench.serves(7);
+    assert_eq!(bench.problem(), Some(Reason::TransferDigest.code()));
+    bench.wait(Duration::from_secs(10));
+    bench.soa(7);
     let good = MAKING.complete(&version(8, 5));
     notify(&mut bench, 8);
     bench.transfer(Some(Arc::new(bad)), Arc::new(good));

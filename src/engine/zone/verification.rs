@@ -2,15 +2,20 @@
 //! a walk over the whole zone would hold each one up, and looked at by a worker then.
 //!
 //! At most one version of a zone is looked at at a time, and the last one is in the end. What does not verify
-//! stays served, with an alarm, until another version does or has none to verify.
+//! stays served, with an alarm, until another version does or has none to verify. What the store had of a
+//! secondary is looked at too, so that an alarm outlives a restart.
+
+use std::sync::Arc;
 
 use super::{Source, Zone};
+use crate::dns::RecordType;
 use crate::engine::commit::Origin;
 use crate::engine::shard::{Action, VerifyJob};
 use crate::engine::status::Problem;
 use crate::ident::{Attempt, PeerId};
 use crate::reason::Reason;
 use crate::transfer::incoming::Form;
+use crate::zone::Version;
 use crate::zone::zonemd::{Flaw, Policy};
 
 /// What is known of the ZONEMD of the live version.
@@ -45,9 +50,13 @@ impl Zone {
     /// Has the live version of a secondary verified, if that is wanted.
     pub(super) fn verify_live(&mut self, peer: Option<PeerId>, out: &mut Vec<Action>) {
         let demands = self.setup.demands;
-        let is_wanted = matches!(demands.zonemd, Policy::IfPresent | Policy::Require);
         let followed = matches!(self.source, Source::Primaries { .. });
-        let Some(version) = self.live.clone().filter(|_| is_wanted && followed) else {
+        let is_wanted = |version: &Arc<Version>| match demands.zonemd {
+            Policy::Off | Policy::Make(_) => false,
+            Policy::IfPresent => version.apex_node().has(RecordType::ZONEMD),
+            Policy::Require => true,
+        };
+        let Some(version) = self.live.clone().filter(|version| followed && is_wanted(version)) else {
             self.verification = Verification::default();
             return;
         };
