@@ -90,8 +90,14 @@ pub fn serve(
         Ok(request) => (request, None),
         Err(BadRequest::BadVers(request)) => (request, Some(ResponseCode::BADVERS)),
         Err(BadRequest::BadOption(request)) => (request, Some(ResponseCode::FormErr)),
-        Err(_) if !limit::lets_error_pass(world, &stranger, now, from, worker) => return Outcome::Drop,
-        Err(bad) => return finish::malformed(bad, transport, worker, out),
+        // What is never answered is not counted as an answer either.
+        Err(bad)
+            if matches!(bad, BadRequest::Drop)
+                || limit::lets_error_pass(world, &stranger, now, from, worker) =>
+        {
+            return finish::malformed(bad, transport, worker, out);
+        }
+        Err(_) => return Outcome::Drop,
     };
     // Identify.
     let mut message = Message::new(&request, &ahead, stranger, from, now, world, worker.stream_idle);

@@ -15,6 +15,7 @@ use crate::yard::Yard;
 /// The tests of this file.
 pub const TESTS: &[Test] = &[
     ("o01_p43_r26_two_hundred_replies_a_second_and_each_second_other_one_cut", &[], two_hundred_a_second),
+    ("r26_log_lines_about_clients_are_rationed", &[], log_lines_are_rationed),
     ("o02_streams_and_exempt_clients_are_not_limited", &[], streams_and_exempt_clients),
     ("o03_names_that_were_made_up_share_a_limit", &[], made_up_names),
     ("o04_memory_stays_the_same_and_a_limit_may_only_count", &[], memory_stays_the_same),
@@ -85,6 +86,28 @@ fn two_hundred_a_second(yard: &Yard) {
         flood(&server, [127, 1, 2, 4], 150, |_| Message::query(7, &format!("mail.{ZONE}"), A)),
         [150, 0]
     );
+}
+
+fn log_lines_are_rationed(yard: &Yard) {
+    let server = limited(yard, "per_second = 2\nexempt = []");
+    let begun = Instant::now();
+    let (mut networks, mut rationed) = (0u16, false);
+    while !rationed {
+        // Each of these comes to its limit, which is worth a line of its own.
+        for _ in 0..10 {
+            networks += 1;
+            let [high, low] = networks.to_be_bytes();
+            let client = Client::at([127, 40 + high, low, 1], server.address);
+            (0..8).for_each(|at| client.send(&soa(at)));
+            assert_eq!(client.receive().rcode(), 0, "the first one");
+        }
+        let log = server.log();
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains("BW-Q07")).collect();
+        let most = begun.elapsed().as_secs() as usize + 1;
+        assert!((1..=most).contains(&lines.len()), "{} lines in {most} s", lines.len());
+        rationed = lines.iter().any(|line| line.contains("left_out=") && !line.contains("left_out=0"));
+        assert!(begun.elapsed() < Duration::from_secs(60), "{log}");
+    }
 }
 
 fn streams_and_exempt_clients(yard: &Yard) {

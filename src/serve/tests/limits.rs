@@ -57,6 +57,10 @@ fn o02_streams_are_not_limited() {
 #[test]
 fn o01_what_cannot_be_parsed_or_trusted_is_limited_too() {
     let world = limited(RateSettings { slip: 1, ..RateSettings::default() });
+    // What gets no answer anyway, like an answer, is not counted.
+    let mut answer = query("www.example.", "A");
+    answer[2] |= 0x80;
+    assert_eq!(sent(&world, Transport::Udp, |_| answer.clone()), [0, 0, 12]);
     // An error has nothing to come back for over TCP.
     assert_eq!(sent(&world, Transport::Udp, |_| query("www.example.", "A")[..12].to_vec()), [4, 0, 8]);
     let other = Arc::new(Key::new(name("other."), Algorithm::Sha256, b"x"));
