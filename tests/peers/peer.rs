@@ -41,13 +41,20 @@ pub struct Peer {
     /// Where it listens.
     pub address: SocketAddr,
     process: Option<Process>,
+    /// Further lines of the zone, for Knot.
+    zone_lines: &'static str,
 }
 
 impl Peer {
     /// A directory and an address; nothing runs yet.
     pub fn new(yard: &Yard, kind: Kind) -> Peer {
         let dir = yard.folder(&format!("{kind:?}").to_lowercase());
-        Peer { kind, dir, address: yard::free_address(), process: None }
+        Peer { kind, dir, address: yard::free_address(), process: None, zone_lines: "" }
+    }
+
+    /// Knot whose zone has further lines.
+    pub fn knot_with(yard: &Yard, zone_lines: &'static str) -> Peer {
+        Peer { zone_lines, ..Peer::new(yard, Kind::Knot) }
     }
 
     /// Starts it; `other` is its primary or its secondary.
@@ -170,11 +177,12 @@ impl Peer {
              key:\n  - id: {KEY_NAME}\n    algorithm: hmac-sha256\n    secret: {KEY_SECRET}\n\
              remote:\n  - id: other\n    address: {}@{}\n    key: {KEY_NAME}\n\
              acl:\n  - id: flock\n    key: {KEY_NAME}\n    action: [transfer, notify]\n\
-             zone:\n  - domain: {ZONE}\n    file: \"{}\"\n    acl: flock\n    zonefile-sync: -1\n    {zone}",
+             zone:\n  - domain: {ZONE}\n    file: \"{}\"\n    acl: flock\n    zonefile-sync: -1\n    {zone}{}",
             self.address.port(),
             other.ip(),
             other.port(),
-            self.zone_file().display()
+            self.zone_file().display(),
+            self.zone_lines
         );
         fs::create_dir_all(self.dir.join("db")).expect("a directory");
         let config = self.write("knot.conf", &text);

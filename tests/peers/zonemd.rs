@@ -7,9 +7,10 @@ use std::process::Command;
 use crate::Test;
 use crate::bellwether::{Bellwether, Trust};
 use crate::fake::{Fake, Kind, Zone, ask, following, notify, send, serial};
+use crate::peer::{Peer, Role};
 use crate::signer::zone_to_sign;
 use crate::texts::{ZONE, zone_text};
-use crate::wire::{A, Rr};
+use crate::wire::{A, AA, Rr};
 use crate::yard::{self, Yard};
 
 /// The tests of this file.
@@ -25,12 +26,20 @@ pub const TESTS: &[Test] = &[
     ("n03_r33_an_increment_is_served_with_an_alarm_unless_it_is_required", LDNS, an_increment),
     ("n03_r33_only_require_wants_one", LDNS, only_require_wants_one),
     ("n04_r33_each_change_has_its_digest", &["dig", "ldns-verify-zone"], each_change_has_its_digest),
+    ("n01_n03_knot_verifies_what_is_made_here", &["dig", "knotd"], knot_verifies),
+    ("n01_n03_what_knot_makes_is_verified_here", &["dig", "knotd"], knot_makes),
     ("r33_none_is_made_for_a_signed_zone", &["dig"], none_for_a_signed_zone),
 ];
 
 const TOOLS: &[&str] = &["dig", "ldns-signzone", "ldns-verify-zone", "python3"];
 const LDNS: &[&str] = &["ldns-signzone"];
 const ZONEMD: u16 = 63;
+
+/// Adds keys to the zone that stands last in a config.
+fn add(server: &Bellwether, keys: &str) {
+    let text = fs::read_to_string(server.config()).expect("a config") + keys;
+    fs::write(server.config(), text).expect("a config");
+}
 
 /// What a server transfers, as a zone file in a folder of its own.
 fn transferred(yard: &Yard, server: &Bellwether) -> PathBuf {
@@ -123,8 +132,7 @@ fn a_signed_zone(yard: &Yard) {
     primary.primary_for(secondary.address, Trust::Key);
     secondary.secondary_of(primary.address, Trust::Key);
     for server in [&primary, &secondary] {
-        let text = fs::read_to_string(server.config()).expect("a config") + "zonemd = \"require\"\n";
-        fs::write(server.config(), text).expect("a config");
+        add(server, "zonemd = \"require\"\n");
         server.start();
         server.wait(1);
     }
@@ -206,9 +214,9 @@ fn one_octet(yard: &Yard) {
     let secondary = following(yard, &[&liar, &honest], "zonemd = \"if-present\"");
     let second = digested(yard, www(2, 81));
     let altered = flipped(&second);
-    // The other one is not there yet: what the liar sends is dropped, and that is told.
+    // The other one has no answer yet: what the liar sends is dropped, and that is told.
     liar.follow(move |request| altered.answer(request));
-    honest.follow(|_| Vec::new());
+    honest.follow(|request| send(request.reply_with(AA | 2)));
     notify(secondary.address, ZONE, 2);
     let refused = || secondary.log().contains("the zone does not match its ZONEMD (SHA-384)");
     yard::poll("the digest to be told", || refused().then_some(()));
@@ -311,8 +319,7 @@ fn each_change_has_its_digest(yard: &Yard) {
     for (server, key) in
         [(&primary, "zonemd_generate = \"sha384\"\n"), (&secondary, "zonemd = \"require\"\n")]
     {
-        let text = fs::read_to_string(server.config()).expect("a config") + key;
-        fs::write(server.config(), text).expect("a config");
+        add(server, key);
         server.start();
     }
     let holds = |serial: u32, what: &str| {
@@ -332,8 +339,11 @@ fn each_change_has_its_digest(yard: &Yard) {
     // Comments make no version, with a digest as without one.
     for text in [zone_text(4, 2) + "; nothing\n", zone_text(3, 2)] {
         primary.write_zone(&text);
-        let output = primary.command(&["zone"], &["reload", ZONE]);
-        assert!(yard::said(&output).contains("nothing changed"), "{output:?}");
+        // It may be read already because it was written; whatever it makes would be a serial more below.
+        yard::poll("nothing to have changed", || {
+            let output = primary.command(&["zone"], &["reload", ZONE]);
+            yard::said(&output).contains("nothing changed").then_some(())
+        });
     }
     let output = primary.command(&["zone"], &["rollback", ZONE, "2"]);
     assert!(output.status.success(), "{output:?}");
@@ -343,6 +353,52 @@ fn each_change_has_its_digest(yard: &Yard) {
     primary.write_zone(&zone_text(6, 3));
     primary.start();
     holds(6, "an edit while it was down");
+}
+
+fn knot_verifies(yard: &Yard) {
+    let primary = Bellwether::new(yard, "primary");
+    let mut knot = Peer::knot_with(yard, "    zonemd-verify: on\n");
+    primary.write_zone(&varied(1));
+    primary.primary_for(knot.address, Trust::Key);
+    add(&primary, "zonemd_generate = \"sha512\"\n");
+    primary.start();
+    primary.wait(1);
+    knot.start(yard, Role::Secondary, primary.address);
+    knot.wait(1);
+    for serial in 2..=4 {
+        primary.write_zone(&varied(serial).replace("192.0.2.25", &format!("192.0.2.{}", 30 + serial)));
+        primary.wait(serial);
+        knot.wait(serial);
+    }
+    // It does look: one that does not match is not taken.
+    assert!(primary.stop().success());
+    let config = fs::read_to_string(primary.config()).expect("a config");
+    fs::write(primary.config(), config.replace("zonemd_generate", "# zonemd_generate")).expect("a config");
+    primary.write_zone(&(varied(5) + &format!("@ ZONEMD 5 1 1 {}\n", "ab".repeat(48))));
+    primary.start();
+    primary.wait(5);
+    yard::poll("Knot to refuse it", || knot.log().contains("ZONEMD, verification failed").then_some(()));
+    knot.wait(4);
+}
+
+fn knot_makes(yard: &Yard) {
+    let mut knot = Peer::knot_with(yard, "    zonemd-generate: zonemd-sha512\n");
+    let secondary = Bellwether::new(yard, "secondary");
+    knot.write_zone(&varied(1));
+    knot.start(yard, Role::Primary, secondary.address);
+    secondary.secondary_of(knot.address, Trust::Key);
+    add(&secondary, "zonemd = \"require\"\n");
+    secondary.start();
+    secondary.wait(1);
+    for edit in 1..=3 {
+        knot.edit(&varied(10 * edit).replace("192.0.2.25", &format!("192.0.2.{}", 30 + edit)));
+        // Knot raises the serial once more for its digest.
+        secondary.wait(10 * edit + 1);
+        yard::assert_same(knot.address, secondary.address, ZONE);
+    }
+    assert!(secondary.last_transfer().starts_with("ixfr"), "{}", secondary.last_transfer());
+    let text = fs::read_to_string(transferred(yard, &secondary)).expect("a file");
+    assert!(text.contains(" ZONEMD 31 1 2 "), "{text}");
 }
 
 fn none_for_a_signed_zone(yard: &Yard) {
