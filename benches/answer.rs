@@ -3,6 +3,7 @@
 //!
 //! Queries come in batches of 64 pass by pass, as the UDP workers take them, each from a network of its
 //! own. The last column is the same with rate limits, and with a cookie in each query that has EDNS.
+//! Signed zones come with a chain over their hosts; their signatures say nothing but are long enough.
 
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use bellwether::dns::edns::Opt;
 use bellwether::dns::message::{Question, Writer};
+use bellwether::dns::nsec3::{self, Parameters};
 use bellwether::dns::rdata::{self, Token};
 use bellwether::dns::{Class, Name, NameRef, OpCode, RecordRef, RecordType};
 use bellwether::ident::{Transport, ZoneId};
@@ -34,11 +36,12 @@ fn main() {
         "names", "query", "CPU ns", "limits, cookies", "octets/reply"
     );
     for names in [1_000, names] {
-        let world = world(names);
-        for (what, make) in QUESTIONS {
+        let worlds = [Chain::None, Chain::Nsec, Chain::Nsec3].map(|chain| world(names, chain));
+        for (chain, what, make) in QUESTIONS {
+            let world = &worlds[chain as usize];
             let requests: Vec<Vec<u8>> = (0..REQUESTS).map(|at| make(scatter(at, names))).collect();
-            let (nanos, octets) = run(&world, &requests);
-            let guarded = guarded(&world);
+            let (nanos, octets) = run(world, &requests);
+            let guarded = guarded(world);
             let requests: Vec<Vec<u8>> =
                 requests.iter().enumerate().map(|(at, request)| with_cookie(request, at, &guarded)).collect();
             let (more, _) = run(&guarded, &requests);
@@ -47,15 +50,39 @@ fn main() {
     }
 }
 
-/// What is asked, and how to ask the n-th of it.
-type Case = (&'static str, fn(u64) -> Vec<u8>);
+/// How the zone is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chain {
+    None,
+    Nsec,
+    /// Without salt and iterations.
+    Nsec3,
+}
 
-const QUESTIONS: [Case; 5] = [
-    ("A, exists, EDNS", |n| request(&format!("h{n}.example.com."), RecordType::A, true)),
-    ("A, exists, plain", |n| request(&format!("h{n}.example.com."), RecordType::A, false)),
-    ("AAAA, no data, EDNS", |n| request(&format!("h{n}.example.com."), RecordType::AAAA, true)),
-    ("A, no name, EDNS", |n| request(&format!("n{n}.example.com."), RecordType::A, true)),
-    ("A, delegated, EDNS", |n| request(&format!("www.d{n}.example.com."), RecordType::A, true)),
+/// What a query says about EDNS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edns {
+    None,
+    Plain,
+    /// DO is set.
+    Signatures,
+}
+
+/// Of which zone it is asked, what is asked, and how to ask the n-th of it.
+type Case = (Chain, &'static str, fn(u64) -> Vec<u8>);
+
+const QUESTIONS: [Case; 11] = [
+    (Chain::None, "A, exists, EDNS", |n| ask("h", n, RecordType::A, Edns::Plain)),
+    (Chain::None, "A, exists, plain", |n| ask("h", n, RecordType::A, Edns::None)),
+    (Chain::None, "AAAA, no data, EDNS", |n| ask("h", n, RecordType::AAAA, Edns::Plain)),
+    (Chain::None, "A, no name, EDNS", |n| ask("n", n, RecordType::A, Edns::Plain)),
+    (Chain::None, "A, delegated, EDNS", |n| ask("www.d", n, RecordType::A, Edns::Plain)),
+    (Chain::Nsec, "A, exists, NSEC", |n| ask("h", n, RecordType::A, Edns::Signatures)),
+    (Chain::Nsec, "AAAA, no data, NSEC", |n| ask("h", n, RecordType::AAAA, Edns::Signatures)),
+    (Chain::Nsec, "A, no name, NSEC", |n| ask("n", n, RecordType::A, Edns::Signatures)),
+    (Chain::Nsec3, "A, exists, NSEC3", |n| ask("h", n, RecordType::A, Edns::Signatures)),
+    (Chain::Nsec3, "AAAA, no data, NSEC3", |n| ask("h", n, RecordType::AAAA, Edns::Signatures)),
+    (Chain::Nsec3, "A, no name, NSEC3", |n| ask("n", n, RecordType::A, Edns::Signatures)),
 ];
 
 /// A number below `names` that wanders over all of them.
@@ -63,13 +90,14 @@ fn scatter(at: usize, names: u64) -> u64 {
     (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) % names
 }
 
-fn request(qname: &str, qtype: RecordType, with_edns: bool) -> Vec<u8> {
+fn ask(label: &str, number: u64, qtype: RecordType, edns: Edns) -> Vec<u8> {
     let mut buffer = vec![0; 512];
-    let qname = Name::parse(qname).expect("a name");
+    let qname = Name::parse(&format!("{label}{number}.example.com.")).expect("a name");
     let question = Question { name: qname.as_ref(), qtype, qclass: Class::IN };
     let mut writer = Writer::request(&mut buffer, 7, OpCode::Query, question);
-    if with_edns {
-        writer.opt(&Opt { udp_size: 1232, do_bit: false, options: &[] }).expect("room");
+    if edns != Edns::None {
+        let do_bit = edns == Edns::Signatures;
+        writer.opt(&Opt { udp_size: 1232, do_bit, options: &[] }).expect("room");
     }
     let length = writer.finish();
     buffer.truncate(length);
@@ -104,7 +132,7 @@ fn client(at: usize) -> SocketAddr {
 }
 
 /// A zone with as many hosts and as many delegations with one server and its glue.
-fn version(names: u64) -> Version {
+fn version(names: u64, chain: Chain) -> Version {
     let apex = Name::parse("example.com.").expect("a name");
     let mut builder = Builder::new(apex.as_ref(), DigestKey([7; 16]), Source::File);
     let mut push = |owner: &str, rtype: RecordType, text: &str| {
@@ -119,17 +147,46 @@ fn version(names: u64) -> Version {
     push("example.com.", RecordType::SOA, "ns1.example.com. hostmaster.example.com. 1 7200 900 1209600 300");
     push("example.com.", RecordType::NS, "ns1.example.com.");
     push("ns1.example.com.", RecordType::A, "192.0.2.1");
+    let sign = |push: &mut dyn FnMut(&str, RecordType, &str), owner: &str, rtype: &str| {
+        let signature = "A".repeat(86) + "==";
+        let data = format!("{rtype} 13 3 3600 20300101000000 20200101000000 1 example.com. {signature}");
+        push(owner, RecordType::RRSIG, &data);
+        let unhashed = Parameters { iterations: 0, salt: &[] };
+        let hash = nsec3::label(&unhashed.hash(Name::parse(owner).expect("a name").as_ref()));
+        let hash = String::from_utf8_lossy(&hash[1..]).into_owned();
+        let (owner, kind, chained) = match chain {
+            Chain::None | Chain::Nsec => {
+                (owner.to_owned(), "NSEC", format!("example.com. {rtype} RRSIG NSEC"))
+            }
+            Chain::Nsec3 => {
+                (format!("{hash}.example.com."), "NSEC3", format!("1 0 0 - {hash} {rtype} RRSIG"))
+            }
+        };
+        let rtype = if chain == Chain::Nsec3 { RecordType::NSEC3 } else { RecordType::NSEC };
+        push(&owner, rtype, &chained);
+        let data = format!("{kind} 13 3 3600 20300101000000 20200101000000 1 example.com. {signature}");
+        push(&owner, RecordType::RRSIG, &data);
+    };
+    if chain != Chain::None {
+        sign(&mut push, "example.com.", "SOA");
+    }
+    if chain == Chain::Nsec3 {
+        push("example.com.", RecordType::NSEC3PARAM, "1 0 0 -");
+    }
     for n in 0..names {
         push(&format!("h{n}.example.com."), RecordType::A, "192.0.2.2");
+        if chain != Chain::None {
+            sign(&mut push, &format!("h{n}.example.com."), "A");
+        }
         push(&format!("d{n}.example.com."), RecordType::NS, &format!("ns.d{n}.example.com."));
         push(&format!("ns.d{n}.example.com."), RecordType::A, "192.0.2.3");
     }
     builder.finish().expect("a zone").version
 }
 
-fn world(names: u64) -> World {
+fn world(names: u64, chain: Chain) -> World {
     let apex = Name::parse("example.com.").expect("a name");
-    let state = SlotState::Serving { version: Arc::new(version(names)), lease: Lease::forever() };
+    let state = SlotState::Serving { version: Arc::new(version(names, chain)), lease: Lease::forever() };
     let slot = Arc::new(Slot { id: ZoneId(0), apex: apex.clone(), state });
     let rules = ZoneRules { query: RuleSet::any(), ..ZoneRules::default() };
     World {
