@@ -29,49 +29,90 @@ pub(super) enum Absence<'r> {
 }
 
 /// The owners whose proofs were written: their labels, where the version holds them.
-#[derive(Default)]
-pub(super) struct Proofs<'r>(SmallVec<[&'r [u8]; PROOFS_MAX]>);
+type Written<'r> = SmallVec<[&'r [u8]; PROOFS_MAX]>;
 
 impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
-    /// Proves that something does not exist, to those who want to know. The last name of `trail` is the
-    /// one that was looked up.
-    pub(super) fn prove(
+    /// The end of a chain in what exists: proves, to those who want to know, that each wildcard on the
+    /// way was right to stand in.
+    #[inline]
+    pub(super) fn end(&mut self, trail: &Trail<'r, '_>) -> Result<(), Full> {
+        match self.query.signatures {
+            Signatures::Unwanted => Ok(()),
+            Signatures::Wanted => self.prove(None, trail),
+        }
+    }
+
+    /// The end of a chain in what does not exist: proves that too. The last name of `trail` is the one
+    /// that was looked up.
+    #[inline]
+    pub(super) fn end_without(
         &mut self,
         version: &'r Version,
         absence: Absence<'r>,
         trail: &Trail<'r, '_>,
     ) -> Result<(), Full> {
-        if self.query.signatures == Signatures::Unwanted {
-            return Ok(());
-        }
-        match version.denial() {
-            None => Ok(()),
-            Some(Denial::Nsec(chain)) => self.prove_by_nsec(version, chain, absence, trail),
-            Some(Denial::Nsec3(chain)) if !chain.is_cheap() => self.put_hashed(version, chain.of_apex()),
-            Some(Denial::Nsec3(chain)) => self.prove_by_nsec3(version, chain, absence, trail),
+        match self.query.signatures {
+            Signatures::Unwanted => Ok(()),
+            Signatures::Wanted => self.prove(Some((version, absence, trail)), trail),
         }
     }
 
-    /// The end of a chain: that each wildcard on the way was right to stand in (RFC 4035 §3.1.3.3,
-    /// RFC 5155 §7.2.6).
-    pub(super) fn end(&mut self, trail: &Trail<'r, '_>) -> Result<(), Full> {
-        if self.query.signatures == Signatures::Unwanted {
-            return Ok(());
-        }
-        for (name, Expansion { version, encloser_labels }) in trail.expansions() {
+    /// The end of a chain at a cut without DS: proves that the child is not signed, to those who want to
+    /// know.
+    pub(super) fn end_at_cut(
+        &mut self,
+        version: &'r Version,
+        node: &Node<'r>,
+        cut: NameRef<'_>,
+        trail: &Trail<'r, '_>,
+    ) -> Result<(), Full> {
+        self.prove(Some((version, Absence::Type(*node), &Trail::start(cut))), trail)
+    }
+
+    // Names have room on its stack and below, which other answers shall not pay for.
+    #[inline(never)]
+    fn prove(
+        &mut self,
+        lacking: Option<(&'r Version, Absence<'r>, &Trail<'r, '_>)>,
+        trail: &Trail<'r, '_>,
+    ) -> Result<(), Full> {
+        let mut written = Written::new();
+        if let Some((version, absence, looked_up)) = lacking {
             match version.denial() {
                 None => {}
-                Some(Denial::Nsec(chain)) => self.put_nsec(version, chain.at_or_before(name))?,
+                Some(Denial::Nsec(chain)) => {
+                    self.prove_by_nsec(version, chain, absence, looked_up, &mut written)?;
+                }
                 Some(Denial::Nsec3(chain)) if !chain.is_cheap() => {
-                    self.put_hashed(version, chain.of_apex())?;
+                    self.put_hashed(version, chain.of_apex(), &mut written)?;
                 }
                 Some(Denial::Nsec3(chain)) => {
-                    let next_closer = ancestor(name, encloser_labels + 1);
-                    self.put_hashed(version, chain.covering(next_closer))?;
+                    self.prove_by_nsec3(version, chain, absence, looked_up, &mut written)?;
                 }
             }
         }
-        Ok(())
+        let mut expansions = trail.expansions();
+        expansions.try_for_each(|(name, expansion)| self.prove_expansion(name, expansion, &mut written))
+    }
+
+    /// RFC 4035 §3.1.3.3, RFC 5155 §7.2.6.
+    fn prove_expansion(
+        &mut self,
+        name: NameRef<'_>,
+        Expansion { version, encloser_labels }: Expansion<'r>,
+        written: &mut Written<'r>,
+    ) -> Result<(), Full> {
+        match version.denial() {
+            None => Ok(()),
+            Some(Denial::Nsec(chain)) => self.put_nsec(version, chain.at_or_before(name), written),
+            Some(Denial::Nsec3(chain)) if !chain.is_cheap() => {
+                self.put_hashed(version, chain.of_apex(), written)
+            }
+            Some(Denial::Nsec3(chain)) => {
+                let next_closer = ancestor(name, encloser_labels + 1);
+                self.put_hashed(version, chain.covering(next_closer), written)
+            }
+        }
     }
 
     /// RFC 4035 §3.1.3.1, §3.1.3.2, §3.1.3.4.
@@ -81,13 +122,14 @@ impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
         chain: NsecChain<'r>,
         absence: Absence<'r>,
         trail: &Trail<'r, '_>,
+        written: &mut Written<'r>,
     ) -> Result<(), Full> {
         let mut buffer = [0; NAME_OCTETS_MAX];
         match absence {
             Absence::Name(encloser) => {
-                self.put_nsec(version, chain.at_or_before(trail.name))?;
+                self.put_nsec(version, chain.at_or_before(trail.name), written)?;
                 let encloser = ancestor(trail.name, label_count(version, &encloser));
-                self.put_nsec(version, chain.at_or_before(wildcard_below(encloser, &mut buffer)))
+                self.put_nsec(version, chain.at_or_before(wildcard_below(encloser, &mut buffer)), written)
             }
             // An empty non-terminal has no NSEC: the one before it names something below.
             Absence::Type(node) => {
@@ -98,7 +140,7 @@ impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
                     None => trail.name,
                 };
                 let own = Some(node).filter(|node| node.has(RecordType::NSEC));
-                self.put_nsec(version, own.or_else(|| chain.at_or_before(name)))
+                self.put_nsec(version, own.or_else(|| chain.at_or_before(name)), written)
             }
         }
     }
@@ -110,6 +152,7 @@ impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
         chain: Nsec3Chain<'r>,
         absence: Absence<'r>,
         trail: &Trail<'r, '_>,
+        written: &mut Written<'r>,
     ) -> Result<(), Full> {
         let mut buffer = [0; NAME_OCTETS_MAX];
         let name = trail.name;
@@ -118,16 +161,16 @@ impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
             (Absence::Type(_), expansion) => expansion.map(|expansion| expansion.encloser_labels),
         };
         if let Some(labels) = encloser_labels {
-            let encloser = self.prove_encloser(version, chain, name, labels)?;
+            let encloser = self.prove_encloser(version, chain, name, labels, written)?;
             // The wildcard does not exist, or has no such type.
-            return self.put_hashed(version, chain.covering(wildcard_below(encloser, &mut buffer)));
+            return self.put_hashed(version, chain.covering(wildcard_below(encloser, &mut buffer)), written);
         }
         match chain.matching(name) {
-            Some(node) => self.put_hashed(version, Some(node)),
+            Some(node) => self.put_hashed(version, Some(node), written),
             // A delegation, or what only leads to one, that an opt-out left out of the chain.
             None => {
                 let above = name.label_count().saturating_sub(1);
-                self.prove_encloser(version, chain, name, above).map(|_| ())
+                self.prove_encloser(version, chain, name, above, written).map(|_| ())
             }
         }
     }
@@ -141,6 +184,7 @@ impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
         chain: Nsec3Chain<'r>,
         name: NameRef<'n>,
         mut labels: usize,
+        written: &mut Written<'r>,
     ) -> Result<NameRef<'n>, Full> {
         let apex_labels = version.apex().label_count();
         let mut encloser = ancestor(name, labels);
@@ -150,17 +194,27 @@ impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
             encloser = ancestor(name, labels);
             matching = chain.matching(encloser);
         }
-        self.put_hashed(version, matching)?;
-        self.put_hashed(version, chain.covering(ancestor(name, labels + 1)))?;
+        self.put_hashed(version, matching, written)?;
+        self.put_hashed(version, chain.covering(ancestor(name, labels + 1)), written)?;
         Ok(encloser)
     }
 
-    fn put_nsec(&mut self, version: &'r Version, node: Option<Node<'r>>) -> Result<(), Full> {
-        self.put_proof(version, node, RecordType::NSEC)
+    fn put_nsec(
+        &mut self,
+        version: &'r Version,
+        node: Option<Node<'r>>,
+        written: &mut Written<'r>,
+    ) -> Result<(), Full> {
+        self.put_proof(version, node, RecordType::NSEC, written)
     }
 
-    fn put_hashed(&mut self, version: &'r Version, node: Option<Node<'r>>) -> Result<(), Full> {
-        self.put_proof(version, node, RecordType::NSEC3)
+    fn put_hashed(
+        &mut self,
+        version: &'r Version,
+        node: Option<Node<'r>>,
+        written: &mut Written<'r>,
+    ) -> Result<(), Full> {
+        self.put_proof(version, node, RecordType::NSEC3, written)
     }
 
     fn put_proof(
@@ -168,19 +222,20 @@ impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
         version: &'r Version,
         node: Option<Node<'r>>,
         rtype: RecordType,
+        written: &mut Written<'r>,
     ) -> Result<(), Full> {
         let Some((node, rrset)) = node.and_then(|node| Some((node, node.rrset(rtype)?))) else {
             return Ok(());
         };
         let labels = node.labels();
-        if self.proofs.0.iter().any(|written| std::ptr::eq(*written, labels)) {
+        if written.iter().any(|written| std::ptr::eq(*written, labels)) {
             return Ok(());
         }
         let mut buffer = [0; NAME_OCTETS_MAX];
         let owner = join(labels, version.apex(), &mut buffer);
         self.trace.step(|| Step(format!("{rtype} of {owner} is part of the proof")));
         self.put_signed(Section::Authority, owner, &node, &rrset)?;
-        self.proofs.0.push(labels);
+        written.push(labels);
         Ok(())
     }
 }

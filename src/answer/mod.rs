@@ -20,7 +20,7 @@ mod referral;
 pub(crate) mod tests;
 
 use chain::Trail;
-use denial::{Absence, Proofs};
+use denial::Absence;
 
 use crate::dns::message::{Full, Section, Writer};
 use crate::dns::{NameRef, RecordRef, RecordType, ResponseCode};
@@ -86,7 +86,7 @@ pub fn answer<'r, 'q, S: Served, T: Trace>(
     trace: &mut T,
 ) -> Answered<'q> {
     let rcode = ResponseCode::NoError;
-    let mut answering = Answering { served, query, writer, trace, rcode, proofs: Proofs::default() };
+    let mut answering = Answering { served, query, writer, trace, rcode };
     let (version, found) = (lookup.version(), lookup.find());
     let anchor = anchor_of(version, &found, query.name);
     if let Err(Full) = answering.resolve(version, found, &Trail::start(query.name)) {
@@ -103,7 +103,6 @@ struct Answering<'r, 'b, 'q, S, T> {
     writer: &'r mut Writer<'b>,
     trace: &'r mut T,
     rcode: ResponseCode,
-    proofs: Proofs<'r>,
 }
 
 impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
@@ -204,8 +203,7 @@ impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
             return Ok(());
         }
         self.put_rrsigs(Section::Authority, owner, &version.apex_node(), RecordType::SOA, ttl)?;
-        self.prove(version, absence, trail)?;
-        self.end(trail)
+        self.end_without(version, absence, trail)
     }
 
     /// An RRset under `owner`, whole or not at all, with its RRSIGs if they are wanted: those are as

@@ -1,7 +1,6 @@
 //! Referrals: RFC 1034 §4.3.2 step 3b, glue by RFC 9471, DS by RFC 4035 §3.1.4.
 
 use super::chain::Trail;
-use super::denial::Absence;
 use super::{Answering, Served, Signatures};
 use crate::dns::message::{Full, Section};
 use crate::dns::{NameRef, RecordType, rdata};
@@ -23,15 +22,17 @@ impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
         let cut = owner_of(version, node, trail.name);
         let Some(servers) = node.rrset(RecordType::NS) else { return Ok(()) };
         self.put(Section::Authority, cut, &servers, servers.ttl())?;
-        // RFC 4035 §3.1.4.1; a DS that nothing signs is of no use to anybody.
-        if self.query.signatures == Signatures::Wanted && version.denial().is_some() {
-            match node.rrset(RecordType::DS) {
-                Some(ds) => self.put_signed(Section::Authority, cut, node, &ds)?,
-                // The child is not signed, and that has to be proven too.
-                None => self.prove(version, Absence::Type(*node), &Trail::start(cut))?,
+        match node.rrset(RecordType::DS) {
+            // RFC 4035 §3.1.4.1; a DS that nothing signs is of no use to anybody.
+            _ if self.query.signatures == Signatures::Unwanted || version.denial().is_none() => {
+                self.end(trail)?;
             }
+            Some(ds) => {
+                self.put_signed(Section::Authority, cut, node, &ds)?;
+                self.end(trail)?;
+            }
+            None => self.end_at_cut(version, node, cut, trail)?,
         }
-        self.end(trail)?;
         let targets = || servers.records().filter_map(|data| rdata::additional_target(RecordType::NS, data));
         // RFC 9471 §3.1: the client cannot go on without the glue inside the delegated zone.
         for target in targets().filter(|target| target.is_at_or_below(cut)) {
