@@ -331,20 +331,13 @@ impl<'v> Cursor<'v> {
     /// A number.
     #[inline]
     pub(super) fn varint(&mut self) -> u64 {
-        let [octet] = self.array();
-        if octet < 0x80 { u64::from(octet) } else { self.long_varint(octet) }
-    }
-
-    /// A number that begins with `first`, which was taken.
-    fn long_varint(&mut self, first: u8) -> u64 {
-        let mut value = u64::from(first & 0x7f);
-        for shift in (7..64).step_by(7) {
-            let [octet] = self.array();
-            value |= u64::from(octet & 0x7f) << shift;
-            if octet < 0x80 {
-                break;
-            }
+        let first = self.octets[self.at];
+        if first < 0x80 {
+            self.at += 1;
+            return u64::from(first);
         }
+        let (value, end) = long_varint(self.octets, self.at);
+        self.at = end;
         value
     }
 
@@ -383,4 +376,20 @@ impl<'v> Cursor<'v> {
         let length = self.varint() as usize;
         Stored { ttl, owner, rdata: self.take(length) }
     }
+}
+
+/// A number of several octets at `at`, and where it ends. It takes no cursor, so that those of the
+/// lookups live in registers.
+#[inline(never)]
+fn long_varint(octets: &[u8], mut at: usize) -> (u64, usize) {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let octet = octets[at];
+        at += 1;
+        value |= u64::from(octet & 0x7f) << shift;
+        if octet < 0x80 {
+            break;
+        }
+    }
+    (value, at)
 }
