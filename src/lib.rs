@@ -8,11 +8,11 @@
 //! | L0 | [`limits`] | one named constant for each bound |
 //! | L0 | [`time`], [`ident`], [`trace`], [`reason`] | plain numbers, handles, explaining, causes with codes |
 //! | L0 | [`dns`] | the vocabulary of DNS on bytes |
-//! | L1 | [`zone`] | where a zone lives: versions, lookup, edit, difference, the zone set, zone files |
-//! | L2 | [`answer`] | where a query is answered |
+//! | L1 | [`zone`] | where a zone lives: versions, lookup, edit, difference, the order of signed zones, ZONEMD, the zone set, zone files |
+//! | L2 | [`answer`] | where a query is answered, and what is absent proven |
 //! | L2 | [`transfer`] | how a zone travels: AXFR and IXFR out and in, polls, NOTIFY |
-//! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY |
-//! | L2 | [`policy`] | who may: rules over address, key and transport |
+//! | L2 | [`replica`] | when a zone travels: the refresh ladder, NOTIFY, who of the flock has what |
+//! | L2 | [`policy`] | who may, and how much: rules over address, key and transport, response rates, cookies |
 //! | L3 | [`serve`] | where a message is handled |
 //! | L3 | [`mod@env`] | clocks, chance and the disk as traits; the real ones and the simulated ones |
 //! | L4 | [`store`] | what survives a crash: bodies, deltas, deadlines |
