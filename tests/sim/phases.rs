@@ -60,8 +60,13 @@ impl Simulation {
             node.wall_error = 0;
             node.cursed = None;
             if node.power_off_at.is_some() {
-                // The power cut that was planned happens now.
+                // The power cut that was planned happens now, and not when all is well: to a server that
+                // is down it happens unseen.
                 self.crash(server);
+                if self.nodes[server].power_off_at.is_some() {
+                    let seed = self.random.next_u64();
+                    self.nodes[server].crash(seed);
+                }
             }
         }
         // Servers that are down come back within their time; an edit follows when they are there.
