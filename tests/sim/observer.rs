@@ -23,6 +23,7 @@ use bellwether::env::Random;
 use bellwether::env::sim::SimRandom;
 use bellwether::ident::ZoneId;
 use bellwether::store::BodyWrite;
+use bellwether::time::Tick;
 use bellwether::transfer::incoming::{Answer, TransferError};
 use bellwether::zone::{Slot, SlotState, Version};
 
@@ -170,7 +171,7 @@ impl Observer {
     }
 
     /// An event is about to reach a shard: an answer may confirm what a secondary has (R18, R19).
-    pub fn told(&mut self, server: usize, now: Moment, event: &Event) {
+    pub fn told(&mut self, server: usize, now: Moment, tick: Tick, event: &Event) {
         if let (0, Event::Read(zone, _, result)) = (server, event) {
             self.primary[zone.0 as usize].told(ZONES[zone.0 as usize], result);
         }
@@ -192,9 +193,11 @@ impl Observer {
             }
             Answer::Soa { .. } | Answer::Current { .. } | Answer::TryTcp { .. } | Answer::NotifyAck => return,
         };
-        // What was left before is known at least to have been what it had to be.
+        // What was left before is known at least to have been what it had to be. To a server that slept
+        // until its zone had run out an answer comes too late (R20 asks anew).
         let before = watched.must.unwrap_or_default();
-        watched.confirm(now, until.min(full), before.max(at_least.before(ROUNDING)).min(full));
+        let at_least = if watched.has_run_out(tick) { before } else { before.max(at_least.before(ROUNDING)) };
+        watched.confirm(now, until.min(full), at_least.min(full));
     }
 
     /// What a shard wants done.
@@ -400,6 +403,13 @@ impl Observer {
 }
 
 impl Watched {
+    /// Whether what was looked at last may not be served any more at `tick`.
+    fn has_run_out(&self, tick: Tick) -> bool {
+        self.looked_at.as_ref().is_some_and(
+            |slot| matches!(&slot.state, SlotState::Serving { lease, .. } if !lease.holds_at(tick)),
+        )
+    }
+
     /// Whether a secondary has nothing to excuse it for not serving the zone.
     fn must_serve(&self, now: Moment) -> bool {
         let was_seen = self.seen.is_some() && !self.may_go_back && !self.excused;

@@ -243,7 +243,7 @@ impl Simulation {
     /// Tells the shard of a server, carries out what it wants, and looks at the server.
     pub fn tell(&mut self, server: usize, event: Event) {
         let now = self.queue.now();
-        self.observer.told(server, now, &event);
+        self.observer.told(server, now, self.nodes[server].now(now).tick, &event);
         let actions = self.nodes[server].handle(now, event);
         self.observer.acted(server, now, &actions, &self.nodes[server]);
         if actions.iter().any(|action| matches!(action, Action::Publish(..))) {

@@ -43,7 +43,9 @@ impl Follow {
         }
         let goes_on = |held: &Held| serial == held.serial || serial.is_newer_than(held.serial);
         if let Some(held) = self.held.filter(goes_on) {
-            let deadline = self.setup.clamps.transferred(now, held.timers, expire);
+            // What we hold stays as good as it was: R19 shortens only what a transfer replaces.
+            let word = self.setup.clamps.transferred(now, held.timers, expire);
+            let deadline = self.expires.map_or(word, |had| had.max(word));
             self.expired = false;
             self.expires = Some(deadline);
             out.push(Action::Deadline(deadline));
