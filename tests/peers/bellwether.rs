@@ -94,7 +94,15 @@ impl<'y> Bellwether<'y> {
         self.alone_as(ZONE, keys);
     }
 
-    /// The same with the zone spelled like this.
+    /// The primary of [`ZONE`], which nobody may transfer, with more lines for `[server]` and after it.
+    pub fn open_to_queries(&self, server: &str) {
+        let file = self.zone_file();
+        let zone =
+            format!("[[zones]]\nname = \"{ZONE}\"\nrole = \"primary\"\nfile = \"{}\"\n", file.display());
+        self.configure_more(server, "", &zone);
+    }
+
+    /// The same as [`Bellwether::alone`] with the zone spelled like this.
     pub fn alone_as(&self, zone: &str, keys: &str) {
         self.configure(&format!(
             "[[zones]]\nname = \"{zone}\"\nrole = \"primary\"\nfile = \"{}\"\n\

@@ -176,19 +176,31 @@ fn durability_require(yard: &Yard) {
     small.wait_until_durable();
 }
 
-fn a_secondary_that_requires(yard: &Yard) {
-    let small = Small::new(yard, "secondary");
+/// The primary of a secondary that keeps its state on a small disk; neither runs yet.
+fn a_pair<'y>(yard: &'y Yard, small: &Small<'_>) -> Bellwether<'y> {
     let (primary, secondary) = (Bellwether::new(yard, "primary"), &small.server);
     primary.write_zone(&zone_text(1, 0));
     primary.primary_for(secondary.address, Trust::Key);
     secondary.secondary_of(primary.address, Trust::Key);
     small.move_state();
-    small.require_durability();
+    primary
+}
+
+/// The secondary on the small disk has the first version, and no room for another.
+fn follow_and_fill(primary: &Bellwether<'_>, small: &Small<'_>) {
+    let secondary = &small.server;
     primary.start();
     primary.wait(1);
     secondary.start();
     secondary.wait(1);
     small.fill();
+}
+
+fn a_secondary_that_requires(yard: &Yard) {
+    let small = Small::new(yard, "secondary");
+    let (primary, secondary) = (a_pair(yard, &small), &small.server);
+    small.require_durability();
+    follow_and_fill(&primary, &small);
     let expires = || secondary.status()["expires"].as_str().expect("a moment").to_owned();
     let before = expires();
     primary.write_zone(&large_text(2, MANY));
@@ -204,16 +216,8 @@ fn a_secondary_that_requires(yard: &Yard) {
 
 fn a_secondary_follows(yard: &Yard) {
     let small = Small::new(yard, "secondary");
-    let (primary, secondary) = (Bellwether::new(yard, "primary"), &small.server);
-    primary.write_zone(&zone_text(1, 0));
-    primary.primary_for(secondary.address, Trust::Key);
-    secondary.secondary_of(primary.address, Trust::Key);
-    small.move_state();
-    primary.start();
-    primary.wait(1);
-    secondary.start();
-    secondary.wait(1);
-    small.fill();
+    let (primary, secondary) = (a_pair(yard, &small), &small.server);
+    follow_and_fill(&primary, &small);
     let expires = || secondary.status()["expires"].as_str().expect("a moment").to_owned();
     let before = expires();
     primary.write_zone(&large_text(2, MANY));

@@ -34,14 +34,7 @@ pub fn server<'y>(yard: &'y Yard, options: &str) -> Bellwether<'y> {
         .map(|n| format!("wide NS ns{n}.hosts\nns{n}.hosts AAAA 2001:db8::{n}\nns{n}.hosts A 192.0.2.9\n"))
         .collect();
     server.write_zone(&(zone_text(1, 0) + &many + &some + &needed + &optional));
-    server.configure_more(
-        options,
-        "",
-        &format!(
-            "[[zones]]\nname = \"{ZONE}\"\nrole = \"primary\"\nfile = \"{}\"\n",
-            server.zone_file().display()
-        ),
-    );
+    server.open_to_queries(options);
     server.start();
     server.wait(1);
     server

@@ -31,14 +31,7 @@ fn server<'y>(yard: &'y Yard, more: &str) -> Bellwether<'y> {
         "proxy_from = [\"127.0.7.0/24\"]\n\
          allow_query = [\"203.0.113.7\", \"2001:db8::7\", \"127.0.7.0/24\", \"127.0.0.1\"]\n{more}"
     );
-    server.configure_more(
-        &options,
-        "",
-        &format!(
-            "[[zones]]\nname = \"{ZONE}\"\nrole = \"primary\"\nfile = \"{}\"\n",
-            server.zone_file().display()
-        ),
-    );
+    server.open_to_queries(&options);
     server.start();
     server.wait(1);
     server
