@@ -228,6 +228,14 @@ fn r18_a_whole_transfer_that_the_disk_refuses_resets_expire_and_is_tried_again_a
     assert_eq!(stage.request(), None, "the disk is the same for all rungs");
     let wait = stage.follow.deadline().unwrap().since(stage.now);
     assert!((540..=600).contains(&wait.as_secs()), "{wait:?}");
+    // What we hold was not replaced, so an option that is less shortens nothing (R19).
+    stage.now = Tick(6000);
+    stage.tell(Event::Refresh);
+    stage.soa(Ok(11));
+    let short = Seen { serial: Serial(11), expire: Some(60) };
+    stage.fetch(Ok(Fetched::Changed(short)));
+    stage.tell(Event::Unstored { serial: Serial(11), expire: Some(60) });
+    assert_eq!(stage.follow.expires(), Some(Tick(7_205_000)));
     // A primary that went back has no word for what we hold.
     stage.now = Tick(10_000);
     stage.tell(Event::Retransfer);
