@@ -24,14 +24,14 @@ pub fn diff(old: &Version, new: &Version) -> Option<Delta> {
         Some(indexes) => indexes.into_iter().for_each(|index| {
             let (before, after) = (old.tree.page(index), new.tree.page(index));
             if !found.raw || before != after {
-                found.pages(Page(before), Page(after));
+                found.pages(Page::of(before), Page::of(after));
             }
         }),
         None => {
             let pages = old.tree.pages();
-            pages.for_each(|page| found.in_old(Page(page), |_, labels| new.entry(labels)));
+            pages.for_each(|page| found.in_old(Page::of(page), |_, labels| new.entry(labels)));
             let pages = new.tree.pages();
-            pages.for_each(|page| found.in_new(Page(page), |_, labels| old.entry(labels)));
+            pages.for_each(|page| found.in_new(Page::of(page), |_, labels| old.entry(labels)));
         }
     }
     let same = found.removed.len() == 1 && found.added.len() == 1 && old.soa().same_octets(new.soa());

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::digest::Digest;
 use super::page::{
-    CUT, DNAME, Entry, HASHED, HEADER, NAMES_MAX, OWN_OWNER, OWN_TTL, SUM, Set, Stored, UNEVEN, WILDCARD,
+    CUT, DNAME, Entry, HASHED, HEADER, LEAD_MAX, NAMES_MAX, OWN_OWNER, OWN_TTL, SUM, Set, Stored, UNEVEN,
+    WILDCARD, lead,
 };
 use super::tree::{Tree, page_index};
 use crate::dns::{NameRef, RecordType, rdata};
@@ -200,6 +201,7 @@ pub(super) struct PageWriter {
     tags: Vec<u16>,
     starts: Vec<usize>,
     entries: Vec<u8>,
+    page: Vec<u8>,
     sum: Digest,
     flags: u8,
 }
@@ -238,7 +240,8 @@ impl PageWriter {
         let first = |width| HEADER + 2 * count + width * (count + 1);
         let width = if first(2) + self.entries.len() <= usize::from(u16::MAX) { 2 } else { 4 };
         let first = first(width);
-        let mut page = Vec::with_capacity(first + self.entries.len() + SUM);
+        let page = &mut self.page;
+        page.clear();
         page.extend_from_slice(&(count as u16).to_le_bytes());
         page.extend_from_slice(&[width as u8, self.flags]);
         page.extend(self.tags.iter().flat_map(|tag| tag.to_le_bytes()));
@@ -247,12 +250,17 @@ impl PageWriter {
             page.extend_from_slice(&offset.to_le_bytes()[..width]);
         }
         page.extend_from_slice(&self.entries);
-        page.extend_from_slice(&self.sum.0.to_le_bytes());
+        let sum = self.sum.0.to_le_bytes();
+        let mut octets: Arc<[u8]> = std::iter::repeat_n(0, page.len() + LEAD_MAX + SUM).collect();
+        let lead = lead(&octets);
+        let place = Arc::get_mut(&mut octets).expect("nobody else has it yet");
+        place[lead..lead + page.len()].copy_from_slice(page);
+        *place.last_chunk_mut().expect("there is room for it") = sum;
         self.tags.clear();
         self.starts.clear();
         self.entries.clear();
         (self.sum, self.flags) = (Digest::default(), 0);
-        page.into()
+        octets
     }
 }
 

@@ -240,7 +240,7 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
         match self.pages.entry(index) {
             btree_map::Entry::Occupied(touched) => touched.into_mut(),
             btree_map::Entry::Vacant(vacant) => {
-                let page = Page(self.base.tree.page(index));
+                let page = Page::of(self.base.tree.page(index));
                 let slots = (0..page.len())
                     .map(|at| Slot { tag: page.tag(at), content: Content::Kept(page.entry(at)) });
                 vacant.insert(Touched { slots: slots.collect(), sum: page.sum() })
@@ -351,7 +351,7 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
 /// The same entries in as many pages as now suit them, and the depths of cuts and DNAMEs.
 fn regrow(base: &Version, tree: &Tree<u8>, names: u64) -> (Tree<u8>, u128) {
     let bits = bits_for(names);
-    let entries = tree.pages().flat_map(|page| Page(page).entries());
+    let entries = tree.pages().flat_map(|page| Page::of(page).entries());
     let mut entries: Vec<_> = entries.map(|entry| (hash(&base.key, entry.labels()), entry)).collect();
     entries.sort_by_key(|(hash, _)| *hash);
     let mut writer = TreeWriter::new(bits);

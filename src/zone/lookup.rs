@@ -104,7 +104,7 @@ impl Version {
 
     #[inline]
     fn page_of(&self, hash: u64) -> Page<'_> {
-        Page(self.tree.page(self.tree.index_of(hash)))
+        Page::of(self.tree.page(self.tree.index_of(hash)))
     }
 }
 

@@ -1,13 +1,15 @@
 //! A page of a zone as it is read: about 24 names with their records in one allocation.
 //!
 //! ```text
-//! page    count u16, offset width u8, flags u8, tags [u16; count], offsets [u16 or u32; count + 1],
-//!         entries, sum u128
+//! page    lead, count u16, offset width u8, flags u8, tags [u16; count], offsets [u16 or u32; count + 1],
+//!         entries, rest, sum u128
 //! entry   length u8, labels below the apex, flags u8, children varint, RRsets varint, RRsets
 //! RRset   type u16, flags u8, TTL u32, records varint, octets varint, records
 //! record  [TTL u32 if OWN_TTL] [owner wire if OWN_OWNER] length varint, RDATA
 //! ```
 //! Entries stand in the order of their hashes. Numbers in them are big-endian; varints are LEB128.
+//! The lead, together with the rest always [`LEAD_MAX`] octets, brings the count to the start of a
+//! cache line: of 24 names all tags and offsets then lie in the two lines that [`Page::touch`] asks for.
 //! A tag is 16 bits of the name's hash, so that a lookup compares one name only. Each offset is the
 //! start of an entry and the end of the one before it. RRsets ascend by
 //! type, their records are in canonical order. An RRset whose records differ in TTL or in the
@@ -42,6 +44,8 @@ const TAGS_AT_ONCE: usize = 48;
 
 /// Octets that memory hands over at once.
 const CACHE_LINE: usize = 64;
+/// The most octets in front of a page: what an `Arc` holds begins at a multiple of eight.
+pub(super) const LEAD_MAX: usize = CACHE_LINE - 8;
 
 /// The name is not the apex and owns NS: a zone cut.
 pub(super) const CUT: u8 = 1;
@@ -80,9 +84,21 @@ pub(super) fn tag(hash: u64) -> u16 {
 
 /// A page.
 #[derive(Clone, Copy)]
-pub(super) struct Page<'v>(pub(super) &'v [u8]);
+pub(super) struct Page<'v>(&'v [u8]);
+
+/// Octets that `octets` has in front of the page: it begins where a cache line does.
+#[inline]
+pub(super) fn lead(octets: &[u8]) -> usize {
+    octets.as_ptr().addr().wrapping_neg() & (CACHE_LINE - 1)
+}
 
 impl<'v> Page<'v> {
+    /// The page in an allocation of the tree.
+    #[inline]
+    pub(super) fn of(octets: &'v [u8]) -> Page<'v> {
+        Page(&octets[lead(octets)..])
+    }
+
     /// How many names it holds.
     #[inline]
     pub(super) fn len(self) -> usize {

@@ -71,9 +71,9 @@ impl<'v> PageSums<'v> {
     /// The pass over a file that is held against `base`.
     pub fn new(base: &'v Version) -> PageSums<'v> {
         // An uneven page differs from whatever a file says. No sum of records is likely to be 1.
-        let left = base.tree.pages().map(|page| match Page(page).is_uneven() {
+        let left = base.tree.pages().map(|page| match Page::of(page).is_uneven() {
             true => Digest(1),
-            false => Page(page).sum(),
+            false => Page::of(page).sum(),
         });
         PageSums { base, left: left.collect(), soa: None, soas: 0, scratch: Vec::new() }
     }
@@ -140,7 +140,7 @@ impl Reread<'_> {
                 entry.settle(Source::File, &mut self.counts);
                 page.write(tag(hash), &entry, base.apex());
             }
-            found.pages(Page(base.tree.page(index)), Page(&page.finish()));
+            found.pages(Page::of(base.tree.page(index)), Page::of(&page.finish()));
         }
         let version = match found.into_lists() {
             (removed, added) if removed == added => base.clone(),

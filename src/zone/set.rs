@@ -84,12 +84,12 @@ impl ZoneSet {
         let mut sorted: Vec<_> =
             changes.iter().map(|change| (self.hash_of(change.0.as_ref()), change)).collect();
         sorted.sort_by_key(|(hash, _)| *hash);
-        let mut set = self.clone();
+        let mut set = self.grown_for(changes);
         let mut pages = Vec::new();
-        let of_page = |hash| page_index(hash, self.tree.bits());
-        for run in sorted.chunk_by(|a, b| of_page(a.0) == of_page(b.0)) {
-            let index = of_page(run[0].0);
-            let mut members = self.tree.page(index).to_vec();
+        let bits = set.tree.bits();
+        for run in sorted.chunk_by(|a, b| page_index(a.0, bits) == page_index(b.0, bits)) {
+            let index = page_index(run[0].0, bits);
+            let mut members = set.tree.page(index).to_vec();
             for (hash, (apex, slot)) in run {
                 set.change(&mut members, *hash, apex, slot.as_ref());
             }
@@ -98,6 +98,22 @@ impl ZoneSet {
         set.tree = set.tree.with(&pages);
         if wants_regrowing(set.tree.bits(), set.len as u64) {
             set.tree = regrow(&set.tree, set.len);
+        }
+        set
+    }
+
+    /// The same set, with room for the zones that come: a page that takes many of them would be searched
+    /// from end to end for each.
+    fn grown_for(&self, changes: &[(Name, Option<Arc<Slot>>)]) -> ZoneSet {
+        let mut set = self.clone();
+        if wants_regrowing(self.tree.bits(), (self.len + changes.len()) as u64) {
+            let comes = |(apex, slot): &&(Name, Option<Arc<Slot>>)| {
+                slot.is_some() && self.exact(apex.as_ref()).is_none()
+            };
+            let len = self.len + changes.iter().filter(comes).count();
+            if wants_regrowing(self.tree.bits(), len as u64) {
+                set.tree = regrow(&self.tree, len);
+            }
         }
         set
     }

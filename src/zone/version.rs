@@ -134,7 +134,7 @@ impl Version {
 
     /// All nodes in page order, empty non-terminals included.
     pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
-        let entries = self.tree.pages().flat_map(|page| Page(page).entries());
+        let entries = self.tree.pages().flat_map(|page| Page::of(page).entries());
         entries.map(|entry| self.node_of(entry))
     }
 
@@ -153,7 +153,7 @@ impl Version {
     /// The entry of a name, given by its labels below the apex.
     pub(super) fn entry(&self, labels: &[u8]) -> Option<Entry<'_>> {
         let hash = hash(&self.key, labels);
-        let page = Page(self.tree.page(self.tree.index_of(hash)));
+        let page = Page::of(self.tree.page(self.tree.index_of(hash)));
         page.find(tag(hash), labels)
     }
 

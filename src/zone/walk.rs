@@ -58,7 +58,7 @@ impl Walk {
     }
 
     fn cursor<'v>(&self, version: &'v Version) -> Cursor<'v> {
-        let entry = Page(version.tree.page(self.page)).entry(self.entry - 1);
+        let entry = Page::of(version.tree.page(self.page)).entry(self.entry - 1);
         Cursor { octets: entry.0, at: self.at }
     }
 
@@ -67,7 +67,7 @@ impl Walk {
             if self.page == version.tree.page_count() {
                 return None;
             }
-            let page = Page(version.tree.page(self.page));
+            let page = Page::of(version.tree.page(self.page));
             if self.entry < page.len() {
                 let entry = page.entry(self.entry);
                 let mut cursor = entry.cursor();

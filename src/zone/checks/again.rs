@@ -121,7 +121,7 @@ impl<'v> Changes<'v> {
     fn between(before: &'v Version, after: &'v Version) -> Option<Changes<'v>> {
         let mut names = Vec::new();
         for index in before.tree.differing(&after.tree)? {
-            let (olds, news) = (Page(before.tree.page(index)), Page(after.tree.page(index)));
+            let (olds, news) = (Page::of(before.tree.page(index)), Page::of(after.tree.page(index)));
             for (at, old) in olds.entries().enumerate() {
                 let new = news.find(olds.tag(at), old.labels());
                 if new != Some(old) {

@@ -103,7 +103,7 @@ fn check_sums(version: &Version) {
             }
         });
     }
-    let stored = version.tree.pages().map(|page| crate::zone::page::Page(page).sum());
+    let stored = version.tree.pages().map(|page| crate::zone::page::Page::of(page).sum());
     assert!(stored.eq(sums), "each page keeps its sum");
 }
 
