@@ -33,14 +33,36 @@ pub enum Transport {
     Udp,
     /// A stream with two-octet length prefixes (RFC 7766).
     Tcp,
+    /// The same inside TLS 1.3 (RFC 7858, and RFC 9103 for transfers).
+    Tls,
+    /// The same inside TLS 1.2, which does for queries only (RFC 9103 §7.2).
+    Tls12,
+    /// HTTPS, over TCP or QUIC (RFC 8484).
+    Https,
+    /// A stream of a QUIC connection for each query (RFC 9250).
+    Quic,
 }
 
 impl Transport {
     /// Whether messages travel on a connection, so that size is no reason to truncate.
     pub fn is_stream(self) -> bool {
+        self != Transport::Udp
+    }
+
+    /// Whether nobody on the way can read what is said: what padding is for (RFC 7830 §6).
+    pub fn is_encrypted(self) -> bool {
         match self {
-            Transport::Udp => false,
-            Transport::Tcp => true,
+            Transport::Udp | Transport::Tcp => false,
+            Transport::Tls | Transport::Tls12 | Transport::Https | Transport::Quic => true,
+        }
+    }
+
+    /// Whether messages follow each other on one stream, so that a client may ask how long that is kept
+    /// (RFC 7828 §3.2; RFC 9250 §5.5.2 forbids it over QUIC).
+    pub fn keeps_alive(self) -> bool {
+        match self {
+            Transport::Tcp | Transport::Tls | Transport::Tls12 => true,
+            Transport::Udp | Transport::Https | Transport::Quic => false,
         }
     }
 }
@@ -50,6 +72,10 @@ impl fmt::Display for Transport {
         f.write_str(match self {
             Transport::Udp => "udp",
             Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+            Transport::Tls12 => "tls 1.2",
+            Transport::Https => "https",
+            Transport::Quic => "quic",
         })
     }
 }

@@ -64,6 +64,8 @@ reasons! {
     ConfigPathTooLong = "C10" None, "path is too long";
     /// The files of a pattern or formula cannot be found.
     ConfigFiles = "C11" None, "zone files cannot be found";
+    /// A certificate or its key cannot be used.
+    ConfigCertificate = "C12" None, "certificate cannot be used";
     /// The name is in no zone that we serve.
     NotServed = "Q01" Some(20), "not authoritative";
     /// The zone is known but its data is not loaded yet.
@@ -96,6 +98,10 @@ reasons! {
     NotifyDenied = "T05" Some(18), "notify denied";
     /// Too many transfers run at once.
     TransferBusy = "T06" Some(14), "too many transfers";
+    /// Transfers over TLS take version 1.3 (RFC 9103 §7.2).
+    TransferTlsOld = "T07" Some(21), "transfer needs TLS 1.3";
+    /// Transfers travel over TCP and TLS, not over this transport.
+    TransferElsewhere = "T08" Some(21), "transfer needs TCP or TLS";
     /// The peer did not answer in time.
     PeerSilent = "T10" None, "peer does not answer";
     /// No connection to the peer could be made, or it broke.

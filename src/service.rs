@@ -5,7 +5,10 @@
 //! directory is held from the second phase to the last.
 
 mod desk;
+mod front;
 mod housekeeping;
+#[cfg(feature = "tls")]
+mod identity;
 mod kept;
 mod names;
 mod reports;
@@ -27,21 +30,18 @@ use crate::engine::status::ZoneStatus;
 use crate::engine::watch::os::{Notice, Watcher};
 use crate::engine::{Engine, EngineConfig, Settings};
 use crate::env::{Clock, OsClock, OsDisk, OsRandom, Random};
-use crate::net::listen::{self, ListenError, Sockets};
-use crate::net::sys::Wake;
-use crate::net::tcp::{StreamLimits, Streams};
-use crate::net::udp::Worker;
+use crate::ident::Transport;
+use crate::net::listen::ListenError;
 use crate::net::upstream::Upstream;
 use crate::store::{Options, Store, StoreError};
 use desk::Outward;
+use front::{Doors, Front, stream_limits};
 use housekeeping::Housekeeping;
 use kept::Kept;
 use names::Handles;
 use reports::Reports;
 use traffic::Traffic;
 
-/// Runtimes that carry connections.
-const RUNTIMES_MAX: usize = 2;
 /// Threads that hold zones.
 const SHARDS_MAX: usize = 4;
 
@@ -49,10 +49,8 @@ const SHARDS_MAX: usize = 4;
 pub struct Service {
     engine: Engine,
     running: Arc<Mutex<Running>>,
-    addresses: Vec<SocketAddr>,
-    workers: Vec<Worker>,
-    wake: Wake,
-    streams: Streams,
+    addresses: Vec<(SocketAddr, Transport)>,
+    front: Front,
     upstream: Upstream,
     control: Control,
     housekeeping: Housekeeping,
@@ -75,6 +73,8 @@ pub enum StartError {
     Listen(ListenError),
     /// The state directory cannot be used.
     Store(PathBuf, StoreError),
+    /// There is nothing to show to clients of TLS.
+    Identity(String),
     /// A thread, the watcher or the control socket.
     System(&'static str, io::Error),
 }
@@ -85,6 +85,7 @@ impl fmt::Display for StartError {
             StartError::Config(error) => error.fmt(f),
             StartError::Listen(error) => error.fmt(f),
             StartError::Store(path, error) => write!(f, "state directory {}: {error}", path.display()),
+            StartError::Identity(text) => f.write_str(text),
             StartError::System(what, error) => write!(f, "{what}: {error}"),
         }
     }
@@ -97,13 +98,13 @@ impl Service {
     /// primaries are asked.
     pub fn start(config: Config) -> Result<Service, StartError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let runtimes = cores.min(RUNTIMES_MAX);
-        let sockets = open_sockets(&config, runtimes)?;
-        let addresses: Vec<SocketAddr> = sockets.iter().map(|sockets| sockets.address).collect();
+        let doors = Doors::open(&config.server, cores).map_err(StartError::Listen)?;
+        let addresses = doors.addresses();
         let clock: Arc<dyn Clock> = Arc::new(OsClock);
         let mut handles = Handles::default();
-        let (engine, kept) = start_engine(&config, &mut handles, &clock, cores)?;
-        let upstream = connect(&engine, &handles, &addresses, clock)?;
+        let (engine, mut kept) = start_engine(&config, &mut handles, &clock, cores)?;
+        let identity = kept.identity(&config).map_err(StartError::Identity)?;
+        let upstream = connect(&engine, &handles, &doors.plain(), clock)?;
 
         let (socket, limits) = (config.control.socket.clone(), stream_limits(&config));
         let names = handles.names();
@@ -116,16 +117,17 @@ impl Service {
             .map_err(|error| StartError::System("cannot listen on the control socket", error))?;
         // A zone that was served before is never refused, not even for the moment until it is shown.
         engine.settle();
-        let Front { workers, wake, streams } = open_front(&engine, reports, sockets, runtimes, limits)
+        let front = Front::open(&engine, reports, doors, identity, limits)
             .map_err(|error| StartError::System("cannot start the threads that answer", error))?;
-        traffic.get_or_init(|| Traffic::of(&workers, &streams));
+        traffic.get_or_init(|| Traffic::of(&front));
         let housekeeping = Housekeeping::start(running.clone())
             .map_err(|error| StartError::System("cannot start a thread", error))?;
-        Ok(Service { engine, running, addresses, workers, wake, streams, upstream, control, housekeeping })
+        Ok(Service { engine, running, addresses, front, upstream, control, housekeeping })
     }
 
-    /// The addresses that answer, with the ports that the system chose.
-    pub fn addresses(&self) -> &[SocketAddr] {
+    /// The addresses that answer, with the ports that the system chose and what is spoken there; UDP stands
+    /// for TCP as well.
+    pub fn addresses(&self) -> &[(SocketAddr, Transport)] {
         &self.addresses
     }
 
@@ -155,26 +157,10 @@ impl Service {
     pub fn stop(self) {
         self.control.stop();
         self.housekeeping.stop();
-        self.wake.ring();
-        for worker in self.workers {
-            worker.join();
-        }
-        self.streams.stop();
+        self.front.stop();
         self.upstream.stop();
         self.engine.stop();
     }
-}
-
-/// What answers queries.
-struct Front {
-    workers: Vec<Worker>,
-    wake: Wake,
-    streams: Streams,
-}
-
-fn open_sockets(config: &Config, runtimes: usize) -> Result<Vec<Sockets>, StartError> {
-    let open = |address: &SocketAddr| listen::open(*address, config.server.workers, runtimes);
-    config.server.listen.iter().map(open).collect::<Result<_, _>>().map_err(StartError::Listen)
 }
 
 /// Opens the store and starts the zones from what it had.
@@ -243,38 +229,6 @@ fn connect(
     Ok(upstream)
 }
 
-fn stream_limits(config: &Config) -> StreamLimits {
-    StreamLimits {
-        idle: config.server.tcp_idle,
-        connections: config.server.tcp_connections,
-        per_client: config.server.tcp_connections_per_client,
-        pinned_octets: config.server.pinned_octets_max,
-    }
-}
-
-fn open_front(
-    engine: &Engine,
-    reports: Arc<Reports>,
-    sockets: Vec<Sockets>,
-    runtimes: usize,
-    limits: StreamLimits,
-) -> io::Result<Front> {
-    let desk: Arc<dyn crate::net::Desk> = Arc::new(desk::Front::new(engine.clone(), reports));
-    let wake = Wake::new()?;
-    let mut workers = Vec::new();
-    let mut listeners: Vec<Vec<_>> = (0..runtimes).map(|_| Vec::new()).collect();
-    for sockets in sockets {
-        for socket in sockets.udp {
-            workers.push(Worker::start(socket, desk.clone(), wake.clone())?);
-        }
-        for (runtime, listener) in listeners.iter_mut().zip(sockets.tcp) {
-            runtime.push(listener);
-        }
-    }
-    let streams = Streams::start(listeners, &desk, limits)?;
-    Ok(Front { workers, wake, streams })
-}
-
 /// A reload that removes more zones than this, and a greater share than this, is held (R09).
 const REMOVED_MAX: usize = 10;
 const REMOVED_PERCENT_MAX: usize = 10;
@@ -285,6 +239,7 @@ fn reload(running: &Mutex<Running>, force: bool) -> Result<String, String> {
     let next = config.reload().map_err(|error| format!("the config is not taken:\n{error}"))?;
     wiring::same_process(config, &next)?;
     kept.roll(engine.clock().now().wall, Duration::ZERO);
+    kept.look(&next);
     let book = wiring::book(&next, handles, kept);
     let zones = wiring::zones(&next, handles);
     let ids: Vec<_> = zones.iter().map(|zone| zone.id).collect();

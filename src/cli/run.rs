@@ -6,8 +6,12 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Config, Paint};
+use crate::ident::Transport;
 use crate::service::Service;
 
 /// Enough for the runtime to notice a signal that has come.
@@ -31,8 +35,11 @@ pub(super) fn run(path: &Path, level: Level, json: bool) -> Result<(), String> {
         runtime.block_on(async { Signals::new() }).map_err(|error| format!("signals: {error}"))?;
     let zones = config.zones.len();
     let service = Service::start(config).map_err(|error| error.to_string())?;
-    for address in service.addresses() {
-        tracing::info!(%address, "listening");
+    for (address, transport) in service.addresses() {
+        match transport {
+            Transport::Udp => tracing::info!(%address, "listening"),
+            transport => tracing::info!(%address, over = %transport, "listening"),
+        }
     }
     if wait_for_zones(&service, || runtime.block_on(signals.ending.arrives_within(TURN))) {
         tracing::info!(zones, "ready");
@@ -117,14 +124,17 @@ fn tell(states: &[NotifyState]) {
     }
 }
 
+/// What our libraries tell of themselves is for those who work on them: only their warnings are shown.
 fn log_to_stderr(level: Level, json: bool) {
-    let builder =
-        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    let shown =
+        Targets::new().with_default(level.min(Level::WARN)).with_target(env!("CARGO_CRATE_NAME"), level);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr())
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let registry = tracing_subscriber::registry().with(shown);
     if json {
-        builder.json().init();
+        registry.with(layer.json()).init();
     } else {
-        builder.with_ansi(colour).init();
+        registry.with(layer.with_ansi(colour)).init();
     }
 }

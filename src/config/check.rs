@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
@@ -13,14 +12,13 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::problem::Problem;
-use super::raw::{RawConfig, RawControl, RawDurability, RawKey, RawMinimalAny, RawServer, RawTimers};
+use super::raw::{RawConfig, RawControl, RawDurability, RawMinimalAny, RawServer, RawTimers};
 use super::units::Seconds;
 use super::{
-    ALGORITHMS, Config, ConfigError, Control, Durability, Key, MinimalAny, PeerIndex, Rule,
-    SOCKET_PATH_OCTETS_MAX, Server, Who, Zone, zone,
+    Config, ConfigError, Control, Durability, MinimalAny, PeerIndex, Rule, SOCKET_PATH_OCTETS_MAX, Server,
+    Who, Zone, zone,
 };
 use crate::dns::Name;
-use crate::dns::tsig::Algorithm;
 use crate::limits;
 use crate::reason::Reason;
 use crate::replica::timers::Clamps;
@@ -72,6 +70,7 @@ pub(super) fn check(path: &Path, text: String, known: &[Zone]) -> Result<Config,
         bounds: Bounds::default(),
     };
     let server = checker.server(&raw.server);
+    let tls = checker.tls(&raw.tls);
     let control = checker.control(&raw.control, &raw.server.state_dir);
     let timers = checker.timers(&raw.timers);
     let keys = checker.keys(&raw.keys);
@@ -86,7 +85,20 @@ pub(super) fn check(path: &Path, text: String, known: &[Zone]) -> Result<Config,
     match (server, problems.is_empty()) {
         (Some(server), true) => {
             let path = path.to_owned();
-            Ok(Config { path, server, control, rrl, cookies, reports, timers, keys, peers, zones, warnings })
+            Ok(Config {
+                path,
+                server,
+                control,
+                rrl,
+                cookies,
+                reports,
+                tls,
+                timers,
+                keys,
+                peers,
+                zones,
+                warnings,
+            })
         }
         _ => Err(ConfigError::new(path, text, problems)),
     }
@@ -117,6 +129,7 @@ impl Checker<'_> {
             self.problem(problem.hint("name at least one, such as \"127.0.0.1:5300\" or \"[::]:53\""));
         }
         self.duplicates(raw.listen.get_ref(), &listen);
+        let listens = self.listens(raw, &listen);
         let cores = available_parallelism().map_or(1, |cores| cores.get());
         let workers = self.at_least_one("workers", &raw.workers, cores);
         let clients = &raw.tcp_connections_per_client;
@@ -126,6 +139,9 @@ impl Checker<'_> {
         let udp_payload_max_ipv6 = self.payload("udp_payload_max_ipv6", payload)?;
         Some(Server {
             listen,
+            listen_tls: listens.tls,
+            listen_https: listens.https,
+            listen_quic: listens.quic,
             state_dir: self.join(raw.state_dir.get_ref()),
             workers,
             durability: match raw.durability {
@@ -228,103 +244,6 @@ impl Checker<'_> {
         timers
     }
 
-    fn keys(&mut self, raw: &BTreeMap<Spanned<String>, RawKey>) -> Vec<Key> {
-        let mut keys: Vec<Key> = Vec::new();
-        for (written, raw) in raw {
-            let name = self.name(written, "key");
-            let algorithm = self.algorithm(raw);
-            let secret = self.secret(written, raw);
-            let Some(name) = name.map(|name| name.as_ref().to_lowercase()) else { continue };
-            if self.key_names.contains(&name) {
-                let title = format!("the key {name} is defined twice");
-                self.problem(Problem::new(Reason::ConfigDuplicate, written.span(), title));
-                continue;
-            }
-            self.key_names.push(name.clone());
-            if let (Some(algorithm), Some(secret)) = (algorithm, secret) {
-                let mac_octets_min = self.mac_octets_min(raw, algorithm);
-                keys.push(Key { name, algorithm, secret, mac_octets_min });
-            }
-        }
-        keys
-    }
-
-    fn algorithm(&mut self, raw: &RawKey) -> Option<&'static str> {
-        let Some(written) = &raw.algorithm else { return Some("hmac-sha256") };
-        let wanted = written.get_ref().trim_end_matches('.').to_ascii_lowercase();
-        let known = ALGORITHMS.iter().find(|name| **name == wanted).copied();
-        if known.is_none() {
-            let title = format!("unknown TSIG algorithm \"{}\"", written.get_ref());
-            let problem = Problem::new(Reason::ConfigBadValue, written.span(), title);
-            self.problem(problem.nearest(&wanted, ALGORITHMS.into_iter()));
-        }
-        known
-    }
-
-    fn mac_octets_min(&mut self, raw: &RawKey, name: &str) -> usize {
-        let algorithm: Algorithm = name.parse().expect("only algorithms that we have are taken");
-        let Some(written) = &raw.mac_octets_min else { return algorithm.mac_octets() };
-        let (least, whole) = (algorithm.mac_octets_min(), algorithm.mac_octets());
-        if !(least..=whole).contains(written.get_ref()) {
-            let title = format!("a MAC of {name} has {least} to {whole} octets");
-            let problem = Problem::new(Reason::ConfigBadValue, written.span(), title);
-            self.problem(problem.hint("RFC 8945 allows no less than half a MAC, and no less than 10 octets"));
-        }
-        *written.get_ref()
-    }
-
-    fn secret(&mut self, key: &Spanned<String>, raw: &RawKey) -> Option<Vec<u8>> {
-        let (text, span) = match (&raw.secret, &raw.secret_file) {
-            (Some(secret), None) => (secret.get_ref().clone(), secret.span()),
-            (None, Some(file)) => match std::fs::read_to_string(self.join(file.get_ref())) {
-                Ok(text) => (text, file.span()),
-                Err(error) => {
-                    let title = format!("cannot read {}: {error}", self.join(file.get_ref()).display());
-                    self.problem(Problem::new(Reason::ConfigSecret, file.span(), title));
-                    return None;
-                }
-            },
-            (Some(_), Some(file)) => {
-                let title = "a key has either `secret` or `secret_file`";
-                self.problem(Problem::new(Reason::ConfigConflict, file.span(), title));
-                return None;
-            }
-            (None, None) => {
-                let title = format!("the key \"{}\" has no secret", key.get_ref());
-                let problem = Problem::new(Reason::ConfigMissingKey, key.span(), title);
-                self.problem(problem.hint("give it `secret_file = \"…\"` or `secret = \"base64\"`"));
-                return None;
-            }
-        };
-        let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-        match data_encoding::BASE64.decode(compact.as_bytes()) {
-            Ok(secret) if !secret.is_empty() => Some(secret),
-            _ => {
-                let problem = Problem::new(Reason::ConfigSecret, span, "the secret is not base64");
-                self.problem(problem.hint("make one with: openssl rand -base64 32"));
-                None
-            }
-        }
-    }
-
-    /// The key that `written` names, if it is defined.
-    pub fn key(&mut self, written: &Spanned<String>) -> Option<Name> {
-        self.key_named(written.get_ref(), written.span())
-    }
-
-    /// The key called `text`, if it is defined.
-    pub fn key_named(&mut self, text: &str, span: Range<usize>) -> Option<Name> {
-        let found = Name::parse(text).ok().filter(|name| self.key_names.contains(name));
-        if found.is_none() {
-            let problem =
-                Problem::new(Reason::ConfigUnknownName, span, format!("there is no key \"{text}\""));
-            let names: Vec<String> = self.key_names.iter().map(Name::to_string).collect();
-            self.problem(problem.nearest(text, names.iter().map(String::as_str)));
-            return None;
-        }
-        found.map(|name| name.as_ref().to_lowercase())
-    }
-
     /// The peer that `written` names, if it is defined.
     pub fn peer(&mut self, written: &Spanned<String>) -> Option<PeerIndex> {
         let found = self.peer_names.get(written.get_ref()).copied();
@@ -382,10 +301,15 @@ impl Checker<'_> {
 
     /// An address, with the port of DNS if it has none.
     pub fn address(&mut self, written: &Spanned<String>) -> Option<SocketAddr> {
+        self.address_at(written, DNS_PORT)
+    }
+
+    /// An address, with this port if it has none.
+    pub fn address_at(&mut self, written: &Spanned<String>, port: u16) -> Option<SocketAddr> {
         let text = written.get_ref();
         let bare = text.trim_start_matches('[').trim_end_matches(']');
         let parsed = text.parse::<SocketAddr>().ok();
-        let address = parsed.or_else(|| bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DNS_PORT)));
+        let address = parsed.or_else(|| bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port)));
         if address.is_none() {
             let title = format!("\"{text}\" is not an address");
             let problem = Problem::new(Reason::ConfigBadValue, written.span(), title);
@@ -394,7 +318,7 @@ impl Checker<'_> {
         address
     }
 
-    fn duplicates(&mut self, written: &[Spanned<String>], parsed: &[SocketAddr]) {
+    pub fn duplicates(&mut self, written: &[Spanned<String>], parsed: &[SocketAddr]) {
         if written.len() != parsed.len() {
             return;
         }

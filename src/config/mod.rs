@@ -12,9 +12,13 @@ mod bounds;
 mod check;
 mod clients;
 mod formula;
+#[cfg(feature = "tls")]
+pub mod identity;
+mod keys;
 mod peers;
 mod problem;
 mod raw;
+mod tls;
 mod units;
 mod zone;
 
@@ -48,6 +52,8 @@ pub struct Config {
     pub cookies: Cookies,
     /// `[reports]`.
     pub reports: Reports,
+    /// `[tls]`; `None` if the server makes an identity of its own.
+    pub tls: Option<Tls>,
     /// `[timers]`: bounds on what a zone's SOA says.
     pub timers: Clamps,
     /// `[keys."NAME"]`, sorted by name.
@@ -65,6 +71,12 @@ pub struct Config {
 pub struct Server {
     /// Addresses that answer, for UDP and TCP alike.
     pub listen: Vec<SocketAddr>,
+    /// Addresses that answer over TLS (RFC 7858).
+    pub listen_tls: Vec<SocketAddr>,
+    /// Addresses that answer over HTTPS: versions 1.1 and 2 over TCP, 3 over UDP (RFC 8484).
+    pub listen_https: Vec<SocketAddr>,
+    /// Addresses that answer over QUIC, over UDP (RFC 9250).
+    pub listen_quic: Vec<SocketAddr>,
     /// Where everything that survives a restart lives.
     pub state_dir: PathBuf,
     /// UDP threads for each address.
@@ -145,6 +157,15 @@ pub struct Reports {
     pub channel: Option<Name>,
     /// The domain here under which they come in.
     pub agent: Option<Name>,
+}
+
+/// `[tls]`: how the server shows who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// A PEM file with the certificate and those that lead from it to the root.
+    pub certificate: PathBuf,
+    /// A PEM file with its private key; it may be the same file.
+    pub key: PathBuf,
 }
 
 /// `[control]`: the operator's way in.

@@ -24,6 +24,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub reports: RawReports,
     #[serde(default)]
+    pub tls: RawTls,
+    #[serde(default)]
     pub limits: RawLimits,
     #[serde(default)]
     pub timers: RawTimers,
@@ -42,6 +44,9 @@ pub(super) struct RawConfig {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawServer {
     pub listen: Spanned<Vec<Spanned<String>>>,
+    pub listen_tls: Option<Spanned<Vec<Spanned<String>>>>,
+    pub listen_https: Option<Spanned<Vec<Spanned<String>>>>,
+    pub listen_quic: Option<Spanned<Vec<Spanned<String>>>>,
     pub state_dir: Spanned<String>,
     pub workers: Option<Spanned<usize>>,
     pub durability: Option<RawDurability>,
@@ -101,6 +106,14 @@ pub(super) enum RawCookieMode {
 pub(super) struct RawReports {
     pub channel: Option<Spanned<String>>,
     pub agent: Option<Spanned<String>>,
+}
+
+/// `[tls]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTls {
+    pub certificate: Option<Spanned<String>>,
+    pub key: Option<Spanned<String>>,
 }
 
 /// `[limits]`.

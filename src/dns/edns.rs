@@ -134,6 +134,7 @@ impl<'a> Edns<'a> {
                 code::EXPIRE => wanted.expire = true,
                 code::KEEPALIVE => wanted.keepalive = true,
                 code::ZONEVERSION => wanted.zone_version = true,
+                code::PADDING => wanted.padding = true,
                 // RFC 7873 §5.2: of several the first counts.
                 code::COOKIE => wanted.cookie = wanted.cookie.or(Some(data)),
                 _ => {}
@@ -159,6 +160,8 @@ pub struct Wanted<'a> {
     pub keepalive: bool,
     /// RFC 9660.
     pub zone_version: bool,
+    /// RFC 7830.
+    pub padding: bool,
     /// RFC 7873: the client's cookie, perhaps with a server's.
     pub cookie: Option<&'a [u8]>,
 }

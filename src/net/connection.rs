@@ -15,14 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, interval_at, timeout, timeout_at};
 
 use super::pins::{JUDGED_EVERY, Pin, Pins};
 use super::planner::Planner;
-use super::proxy::{self, NoHeader};
 use super::seats::Seat;
 use super::{Desk, after_panic, report};
 use crate::dns::edns::{Opt, OptOption};
@@ -58,6 +56,8 @@ pub(super) struct Shared {
     pins: Arc<Pins>,
     idle: Duration,
     stopped: watch::Receiver<bool>,
+    #[cfg(feature = "doh")]
+    site: Option<axum::Router>,
 }
 
 impl Shared {
@@ -72,7 +72,35 @@ impl Shared {
         stopped: watch::Receiver<bool>,
     ) -> Shared {
         let desk_state = RefCell::new((state, vec![0; MESSAGE_OCTETS_MAX]));
-        Shared { desk, desk_state, planner, transfers, pins, idle, stopped }
+        Shared {
+            desk,
+            desk_state,
+            planner,
+            transfers,
+            pins,
+            idle,
+            stopped,
+            #[cfg(feature = "doh")]
+            site: None,
+        }
+    }
+
+    /// What is said to those who speak HTTP.
+    #[cfg(feature = "doh")]
+    pub fn with_site(self, site: axum::Router) -> Shared {
+        Shared { site: Some(site), ..self }
+    }
+
+    /// Serves a connection on which HTTP is spoken.
+    #[cfg(feature = "doh")]
+    pub async fn serve_https(&self, stream: super::tls::Stream, peer: SocketAddr, seat: Seat) {
+        let mut stopped = self.stopped.clone();
+        let stop = async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        let Some(site) = &self.site else { return };
+        let site = super::https::router_for(site, peer);
+        super::https::serve(stream, site, seat.idle(self.idle), stop).await;
     }
 
     /// Waits until a transfer has to stop. Meanwhile edits may make too many of all versions that are
@@ -95,11 +123,31 @@ impl Shared {
     pub fn proxies(&self) -> Vec<IpNet> {
         self.desk.world().facts.proxies.clone()
     }
+
+    /// How long a connection may be without a message.
+    pub fn idle(&self) -> Duration {
+        self.idle
+    }
+
+    /// What comes of the first steps of a connection, if they succeed before `deadline` and the stop.
+    pub async fn unless_stopped<T>(
+        &self,
+        deadline: Instant,
+        steps: impl Future<Output = io::Result<T>>,
+    ) -> Option<T> {
+        let mut stopped = self.stopped.clone();
+        tokio::select! {
+            biased;
+            done = timeout_at(deadline, steps) => done.ok()?.ok(),
+            _ = stopped.wait_for(|stopped| *stopped) => None,
+        }
+    }
 }
 
 /// A connection with what has been read and not yet handled, and answered and not yet written.
-pub(super) struct Connection {
-    stream: TcpStream,
+pub(super) struct Connection<S> {
+    stream: S,
+    transport: Transport,
     peer: SocketAddr,
     seat: Seat,
     shared: Rc<Shared>,
@@ -113,46 +161,16 @@ enum Next {
     Transfer(Box<TransferStart>),
 }
 
-impl Connection {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// A connection that nothing has been read from.
-    pub fn new(stream: TcpStream, peer: SocketAddr, seat: Seat, shared: Rc<Shared>) -> Connection {
-        Connection { stream, peer, seat, shared, input: Vec::new(), output: Vec::new() }
-    }
-
-    /// Learns first from the proxy whose connection it is, and serves him.
-    pub async fn run_behind_proxy(mut self) {
-        let mut stopped = self.shared.stopped.clone();
-        let header = tokio::select! {
-            biased;
-            header = timeout(self.shared.idle, self.read_header()) => header,
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-        };
-        match header {
-            Ok(Ok(true)) => self.run().await,
-            Ok(Ok(false)) => {
-                tracing::debug!(peer = %self.peer, "a proxy said nothing of its client, or too many are there")
-            }
-            Ok(Err(error)) => tracing::debug!(peer = %self.peer, %error, "a connection ended"),
-            Err(_) => {}
-        }
-    }
-
-    /// Whether there is a header, and a seat for the client that it names.
-    async fn read_header(&mut self) -> io::Result<bool> {
-        loop {
-            match proxy::read(&self.input) {
-                Ok((named, length)) => {
-                    self.input.drain(..length);
-                    self.peer = named.or(self.peer);
-                    return Ok(self.seat.give_to(self.peer.ip()));
-                }
-                Err(NoHeader::Wrong) => return Ok(false),
-                Err(NoHeader::Incomplete) => {}
-            }
-            if self.read_some().await? == 0 {
-                return Ok(false);
-            }
-        }
+    pub fn new(
+        stream: S,
+        transport: Transport,
+        peer: SocketAddr,
+        seat: Seat,
+        shared: Rc<Shared>,
+    ) -> Connection<S> {
+        Connection { stream, transport, peer, seat, shared, input: Vec::new(), output: Vec::new() }
     }
 
     async fn read_some(&mut self) -> io::Result<usize> {
@@ -235,7 +253,7 @@ impl Connection {
             serve(
                 octets.into(),
                 self.peer,
-                Transport::Tcp,
+                self.transport,
                 desk.now(),
                 &desk.world(),
                 state,
@@ -265,7 +283,7 @@ impl Connection {
         if self.output.is_empty() {
             return Ok(());
         }
-        timeout(self.shared.idle, self.stream.write_all(&self.output)).await??;
+        timeout(self.shared.idle, write(&mut self.stream, &self.output)).await??;
         self.output = Vec::new();
         Ok(())
     }
@@ -296,7 +314,8 @@ impl Connection {
                 let (form, serial) = (outgoing.form(), outgoing.serial());
                 let (octets, records) = (outgoing.octets(), outgoing.records());
                 let took = began.elapsed();
-                tracing::info!(%zone, peer = %self.peer, %serial, ?form, octets, records, ?took, "transfer sent");
+                let over = self.transport;
+                tracing::info!(%zone, peer = %self.peer, %over, %serial, ?form, octets, records, ?took, "transfer sent");
                 if let Some(peer) = outgoing.peer() {
                     shared.desk.delivered(outgoing.zone(), peer, serial);
                 }
@@ -324,11 +343,17 @@ impl Connection {
             buffer[..PREFIX].copy_from_slice(&(length as u16).to_be_bytes());
             let pace = Duration::from_secs(outgoing.octets() / PACE_OCTETS_PER_SECOND);
             let deadline = began + (PACE_GRACE + pace).min(TRANSFER_TIME_MAX);
-            timeout_at(deadline, self.stream.write_all(&buffer[..PREFIX + length])).await??;
+            timeout_at(deadline, write(&mut self.stream, &buffer[..PREFIX + length])).await??;
             // A fast reader must not keep the runtime to itself.
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Hands octets to the kernel; TLS would keep some.
+async fn write(stream: &mut (impl AsyncWrite + Unpin), octets: &[u8]) -> io::Result<()> {
+    stream.write_all(octets).await?;
+    stream.flush().await
 }
 
 /// SERVFAIL for a transfer that finds no room, and why, with its length prefix.

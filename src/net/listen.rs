@@ -29,7 +29,7 @@ pub struct Sockets {
 pub struct ListenError {
     /// The address.
     pub address: SocketAddr,
-    /// `UDP` or `TCP`.
+    /// `UDP`, `TCP` or `QUIC`.
     pub protocol: &'static str,
     /// What the system said.
     pub error: io::Error,
@@ -79,6 +79,20 @@ pub fn open(address: SocketAddr, udp: usize, tcp: usize) -> Result<Sockets, List
     }
 }
 
+/// Opens a socket for QUIC on `address`.
+pub fn open_quic(address: SocketAddr) -> Result<UdpSocket, ListenError> {
+    let open = || {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None::<Protocol>)?;
+        bind_anywhere(&socket, address)?;
+        // A smaller buffer than asked for is no reason not to start.
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_OCTETS);
+        socket.bind(&address.into())?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    };
+    open().map_err(|error| ListenError { address, protocol: "QUIC", error })
+}
+
 /// The address that the sockets are bound to; `address` if there are none.
 fn port_of(sockets: &[Socket], address: SocketAddr) -> io::Result<SocketAddr> {
     let first = sockets.first().map(Socket::local_addr).transpose()?;
@@ -111,15 +125,7 @@ fn group(address: SocketAddr, kind: Type, count: usize) -> io::Result<Vec<Socket
 
 fn prepare(socket: &Socket, address: Option<SocketAddr>, kind: Type) -> io::Result<()> {
     let Some(address) = address else { return Ok(()) };
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // R30: addresses that appear later (anycast, VRRP) can be bound before they are there.
-    #[cfg(target_os = "linux")]
-    match address {
-        SocketAddr::V4(_) => socket.set_freebind_v4(true)?,
-        SocketAddr::V6(_) => socket.set_freebind_v6(true)?,
-    }
+    bind_anywhere(socket, address)?;
     if kind == Type::STREAM {
         // What a client does not read waits here and not in megabytes of the kernel, where it would pass
         // for read (R21). Connections inherit it. A system without it has its own bound.
@@ -131,6 +137,19 @@ fn prepare(socket: &Socket, address: Option<SocketAddr>, kind: Type) -> io::Resu
     // A smaller buffer than asked for is no reason not to start.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_OCTETS);
     sys::prepare_udp(socket, address)
+}
+
+/// R30: addresses that appear later (anycast, VRRP) can be bound before they are there.
+fn bind_anywhere(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    #[cfg(target_os = "linux")]
+    match address {
+        SocketAddr::V4(_) => socket.set_freebind_v4(true)?,
+        SocketAddr::V6(_) => socket.set_freebind_v6(true)?,
+    }
+    Ok(())
 }
 
 #[cfg(test)]

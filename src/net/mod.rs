@@ -1,25 +1,42 @@
 //! Sockets, and nothing else: octets in, octets out.
 //!
 //! [`udp`] has one plain thread for each worker, with datagrams in batches; [`tcp`] has connections
-//! on a few single-threaded runtimes; [`upstream`] asks other servers. The first two hand every message to `serve()` and know nothing
-//! about zones. What a message leads to besides its reply goes to the [`Desk`], which the service
+//! on a few single-threaded runtimes, plain, inside [`tls`] and of HTTPS, which are bounded together; [`quic`] has a thread
+//! for DNS over QUIC and for HTTP/3; [`upstream`] asks other servers. All but the last hand every message to
+//! `serve()` and know nothing about zones. What a message leads to besides its reply goes to the [`Desk`], which the service
 //! puts over the engine.
 //!
 //! Absent: what a message means (`serve/`), and what a transfer carries (`transfer/`).
 
 mod connection;
+#[cfg(feature = "doq")]
+mod http3;
+#[cfg(feature = "doh")]
+mod https;
 pub mod listen;
 mod load;
 mod pins;
 mod planner;
 mod proxy;
+#[cfg(feature = "doq")]
+pub mod quic;
+#[cfg(not(feature = "doq"))]
+#[path = "no_quic.rs"]
+pub mod quic;
 mod seats;
+#[cfg(feature = "doh")]
+mod single;
 #[cfg(target_os = "linux")]
 pub mod sys;
 #[cfg(not(target_os = "linux"))]
 #[path = "portable.rs"]
 pub mod sys;
 pub mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+pub mod tls;
 pub mod udp;
 pub mod upstream;
 

@@ -5,9 +5,11 @@
 //! own messages (LOCAL, as of a health check) and those from addresses that are no IP ones count as its
 //! own. What follows the addresses (TLVs) is skipped. Version 1 is not read.
 
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// What every header begins with.
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
@@ -75,6 +77,24 @@ pub(super) fn read(octets: &[u8]) -> Result<(Named, usize), NoHeader> {
         _ => return Err(NoHeader::Wrong),
     };
     Ok((named, FIXED_OCTETS + length))
+}
+
+/// Reads the header at the start of a stream and nothing of what follows it; `None` if something else is
+/// there.
+pub(super) async fn read_from(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Named>> {
+    let (mut octets, mut had) = (vec![0; FIXED_OCTETS], 0);
+    loop {
+        let count = stream.read(&mut octets[had..]).await?;
+        had += count;
+        match read(&octets[..had]) {
+            Ok((named, _)) => return Ok(Some(named)),
+            Err(NoHeader::Incomplete) if count > 0 => {}
+            Err(_) => return Ok(None),
+        }
+        if let (true, &[.., l0, l1]) = (had == FIXED_OCTETS, &octets[..]) {
+            octets.resize(FIXED_OCTETS + usize::from(u16::from_be_bytes([l0, l1])), 0);
+        }
+    }
 }
 
 impl Named {

@@ -4,22 +4,30 @@
 //! [`TRANSFERS_END`] and drops what is left. Tasks are bounded by the seats.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, LocalSet};
+use tokio::time::Instant;
 
 use super::Desk;
 use super::connection::{Connection, Shared};
+#[cfg(feature = "doh")]
+use super::https;
 use super::pins::Pins;
 use super::planner::Planner;
 use super::proxy;
-use super::seats::Seats;
+use super::seats::{Seat, Seats};
+#[cfg(feature = "doh")]
+use super::single::Single;
+use super::tls::Acceptor;
+use crate::ident::Transport;
 use crate::limits;
 use crate::serve::{Counters, WorkerState};
 
@@ -41,11 +49,22 @@ pub struct StreamLimits {
     pub pinned_octets: u64,
 }
 
+/// A socket that is listened on.
+pub struct Listener {
+    /// The socket.
+    pub socket: TcpListener,
+    /// What is spoken there, if it is not plain DNS.
+    pub tls: Option<Acceptor>,
+}
+
 /// The running runtimes.
 #[derive(Debug)]
 pub struct Streams {
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
+    /// The connections that there may be, by whatever transport.
+    #[cfg_attr(not(feature = "doq"), expect(dead_code))]
+    pub(super) seats: Arc<Seats>,
     /// What each runtime counts.
     pub counters: Vec<Arc<Counters>>,
 }
@@ -53,7 +72,7 @@ pub struct Streams {
 impl Streams {
     /// Starts a runtime for each element of `listeners`, which are its listeners.
     pub fn start(
-        listeners: Vec<Vec<TcpListener>>,
+        listeners: Vec<Vec<Listener>>,
         desk: &Arc<dyn Desk>,
         stream_limits: StreamLimits,
     ) -> io::Result<Streams> {
@@ -62,7 +81,8 @@ impl Streams {
         let (planner, planning) = Planner::start(desk.clone(), pins.clone())?;
         let seats = Seats::new(stream_limits.connections, stream_limits.per_client);
         let transfers = Arc::new(Semaphore::new(limits::TRANSFERS_OUT_MAX));
-        let mut streams = Streams { stop, threads: vec![planning], counters: Vec::new() };
+        let mut streams =
+            Streams { stop, threads: vec![planning], seats: seats.clone(), counters: Vec::new() };
         for listeners in listeners {
             let state = WorkerState::new();
             streams.counters.push(state.counters.clone());
@@ -71,9 +91,17 @@ impl Streams {
             let pins = pins.clone();
             let stopped = stopped.clone();
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+            #[cfg(feature = "doh")]
+            let site = {
+                let single = Single::new(desk.clone(), Transport::Https, stream_limits.idle);
+                streams.counters.push(single.counters.clone());
+                https::router(single)
+            };
             let body = move || {
                 let shared =
                     Shared::new(desk, state, planner, transfers, pins, stream_limits.idle, stopped.clone());
+                #[cfg(feature = "doh")]
+                let shared = shared.with_site(site);
                 LocalSet::new().block_on(&runtime, run(listeners, Rc::new(shared), seats, stopped));
             };
             streams.threads.push(std::thread::Builder::new().name("tcp".into()).spawn(body)?);
@@ -93,7 +121,7 @@ impl Streams {
 }
 
 async fn run(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     shared: Rc<Shared>,
     seats: Arc<Seats>,
     mut stopped: watch::Receiver<bool>,
@@ -103,8 +131,8 @@ async fn run(
     for listener in listeners {
         let (shared, seats, connections) = (shared.clone(), seats.clone(), connections.clone());
         accepting.spawn_local(async move {
-            match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => accept(listener, &shared, &seats, &connections).await,
+            match tokio::net::TcpListener::from_std(listener.socket) {
+                Ok(socket) => accept(socket, listener.tls, &shared, &seats, &connections).await,
                 Err(error) => tracing::error!(%error, "a TCP listener cannot be used"),
             }
         });
@@ -118,13 +146,14 @@ async fn run(
 }
 
 async fn accept(
-    listener: tokio::net::TcpListener,
+    socket: tokio::net::TcpListener,
+    tls: Option<Acceptor>,
     shared: &Rc<Shared>,
     seats: &Arc<Seats>,
     connections: &Rc<std::cell::RefCell<JoinSet<()>>>,
 ) {
     loop {
-        let (stream, peer) = match listener.accept().await {
+        let (stream, peer) = match socket.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection");
@@ -139,15 +168,48 @@ async fn accept(
         if stream.set_nodelay(true).is_err() {
             continue;
         }
-        let connection = Connection::new(stream, peer, seat, shared.clone());
+        let arrival = Arrival { stream, peer, seat, is_proxy, shared: shared.clone() };
+        let tls = tls.clone();
         let mut connections = connections.borrow_mut();
         while connections.try_join_next().is_some() {}
-        connections.spawn_local(async move {
-            if is_proxy {
-                connection.run_behind_proxy().await;
-            } else {
-                connection.run().await;
+        connections.spawn_local(arrival.run(tls));
+    }
+}
+
+/// A connection that has said nothing yet.
+struct Arrival {
+    stream: TcpStream,
+    peer: SocketAddr,
+    seat: Seat,
+    is_proxy: bool,
+    shared: Rc<Shared>,
+}
+
+impl Arrival {
+    /// Learns from a proxy whose connection it is, shakes hands, and serves.
+    async fn run(mut self, tls: Option<Acceptor>) {
+        let deadline = Instant::now() + self.seat.idle(self.shared.idle());
+        if self.is_proxy {
+            let named = self.shared.unless_stopped(deadline, proxy::read_from(&mut self.stream)).await;
+            let Some(Some(named)) = named else {
+                return tracing::debug!(peer = %self.peer, "a proxy said nothing of its client");
+            };
+            self.peer = named.or(self.peer);
+            if !self.seat.give_to(self.peer.ip()) {
+                return;
             }
-        });
+        }
+        let Arrival { stream, peer, seat, shared, .. } = self;
+        let Some(tls) = tls else {
+            return Connection::new(stream, Transport::Tcp, peer, seat, shared).run().await;
+        };
+        let Some((stream, transport)) = shared.unless_stopped(deadline, tls.accept(stream)).await else {
+            return tracing::debug!(%peer, "no TLS handshake");
+        };
+        #[cfg(feature = "doh")]
+        if tls.is_http {
+            return shared.serve_https(stream, peer, seat).await;
+        }
+        Connection::new(stream, transport, peer, seat, shared).run().await;
     }
 }

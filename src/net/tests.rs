@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::sys::Wake;
-use super::tcp::{StreamLimits, Streams};
+use super::tcp::{Listener, StreamLimits, Streams};
 use super::*;
 use crate::dns::message::{Question, Reader, Scratch, Section};
 use crate::dns::rdata::{self, Token};
@@ -142,7 +142,9 @@ impl Server {
         let sockets = listen::open("127.0.0.1:0".parse().expect("an address"), 0, 1).expect("sockets");
         let desk = desk(hosts);
         let shown: Arc<dyn Desk> = desk.clone();
-        let streams = Streams::start(vec![sockets.tcp], &shown, limits).expect("runtimes");
+        let plain = |socket| Listener { socket, tls: None };
+        let listeners = sockets.tcp.into_iter().map(plain).collect();
+        let streams = Streams::start(vec![listeners], &shown, limits).expect("runtimes");
         Server { address: sockets.address, streams, desk }
     }
 

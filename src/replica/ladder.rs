@@ -128,7 +128,7 @@ pub fn checks(primaries: &[Primary], now: Tick) -> VecDeque<Rung> {
 pub fn after_failed_check(rung: Rung) -> Option<Rung> {
     match rung {
         Rung::Check(peer, Transport::Udp) => Some(Rung::Check(peer, Transport::Tcp)),
-        Rung::Check(_, Transport::Tcp) | Rung::Fetch(..) => None,
+        Rung::Check(..) | Rung::Fetch(..) => None,
     }
 }
 

@@ -15,6 +15,9 @@ const RCODES: usize = 24;
 pub struct Counters {
     udp: AtomicU64,
     tcp: AtomicU64,
+    tls: AtomicU64,
+    https: AtomicU64,
+    quic: AtomicU64,
     dropped: AtomicU64,
     truncated: AtomicU64,
     notifies: AtomicU64,
@@ -31,6 +34,9 @@ impl Default for Counters {
         Counters {
             udp: AtomicU64::new(0),
             tcp: AtomicU64::new(0),
+            tls: AtomicU64::new(0),
+            https: AtomicU64::new(0),
+            quic: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             truncated: AtomicU64::new(0),
             notifies: AtomicU64::new(0),
@@ -47,10 +53,7 @@ impl Default for Counters {
 impl Counters {
     /// Requests that came in this way.
     pub fn requests(&self, transport: Transport) -> u64 {
-        read(match transport {
-            Transport::Udp => &self.udp,
-            Transport::Tcp => &self.tcp,
-        })
+        read(self.of(transport))
     }
 
     /// Messages that got no reply.
@@ -99,10 +102,17 @@ impl Counters {
     }
 
     pub(super) fn count_request(&self, transport: Transport) {
-        bump(match transport {
+        bump(self.of(transport));
+    }
+
+    fn of(&self, transport: Transport) -> &AtomicU64 {
+        match transport {
             Transport::Udp => &self.udp,
             Transport::Tcp => &self.tcp,
-        });
+            Transport::Tls | Transport::Tls12 => &self.tls,
+            Transport::Https => &self.https,
+            Transport::Quic => &self.quic,
+        }
     }
 
     pub(super) fn count_drop(&self) {

@@ -15,13 +15,11 @@ use crate::transfer::outgoing::{ReplyEdns, TransferStart};
 pub(super) fn begin<'b>(message: &Message<'_>, tsig_octets: usize, out: &'b mut [u8]) -> Writer<'b> {
     let request = message.request;
     let facts = &message.world.facts;
-    let limit = match (message.peer.transport, &request.edns) {
-        (Transport::Tcp, _) => MESSAGE_OCTETS_MAX,
-        (Transport::Udp, None) => usize::from(UDP_PAYLOAD_MIN),
+    let limit = match &request.edns {
+        _ if message.peer.transport.is_stream() => MESSAGE_OCTETS_MAX,
+        None => usize::from(UDP_PAYLOAD_MIN),
         // A09, A10: neither more than the client takes nor more than we dare to send.
-        (Transport::Udp, Some(edns)) => {
-            edns.payload().min(usize::from(facts.udp_payload_for(message.peer.address)))
-        }
+        Some(edns) => edns.payload().min(usize::from(facts.udp_payload_for(message.peer.address))),
     };
     // D06: what is transferred keeps its case.
     let compression = match request.question {
@@ -116,10 +114,7 @@ pub(super) fn malformed(
             return Outcome::Drop;
         }
     };
-    let limit = match transport {
-        Transport::Tcp => MESSAGE_OCTETS_MAX,
-        Transport::Udp => usize::from(UDP_PAYLOAD_MIN),
-    };
+    let limit = if transport.is_stream() { MESSAGE_OCTETS_MAX } else { usize::from(UDP_PAYLOAD_MIN) };
     let mut writer = Writer::reply(out, limit, &header, question);
     writer.set_rcode(rcode);
     let reply = writer.finish();

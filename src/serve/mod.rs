@@ -173,7 +173,12 @@ impl<'a> Message<'a> {
 
     /// Whether the client asks how long its connection is kept. A44: a datagram has none.
     fn wants_keepalive(&self) -> bool {
-        self.wanted.keepalive && self.peer.transport.is_stream()
+        self.wanted.keepalive && self.peer.transport.keeps_alive()
+    }
+
+    /// Whether the reply is padded: nothing that anybody can read is (RFC 7830 §6; A48).
+    fn wants_padding(&self) -> bool {
+        self.wanted.padding && self.peer.transport.is_encrypted()
     }
 
     /// Whether the client knows cookies, has to show a good one, and does not (RFC 7873 §5.2.3, §5.2.4).

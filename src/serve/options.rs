@@ -14,6 +14,11 @@ use crate::dns::edns::{
 use crate::dns::message::Writer;
 use crate::reason::Reason;
 
+/// Replies that are padded are as long as a multiple of this (RFC 8467 §4.1).
+const PADDING_BLOCK: usize = 468;
+/// What padding is made of (RFC 7830 §3).
+const ZEROS: [u8; PADDING_BLOCK] = [0; PADDING_BLOCK];
+
 /// Octets of the OPT record that are kept free while the answer is written, so that no answer pushes an
 /// option out that was asked for. What is told unasked has no such room: it is never a reason to cut an
 /// answer (R25).
@@ -44,6 +49,11 @@ pub(super) fn write(message: &Message<'_>, ending: &Ending<'_>, writer: &mut Wri
     }
     // A33: DO is copied; A31: the other flags are zero.
     let udp_size = message.world.facts.udp_payload_for(message.peer.address);
+    if message.wants_padding() {
+        let bare = Opt { udp_size, do_bit: edns.do_bit, options: &options };
+        let data = writer.padding(&bare, PADDING_BLOCK).map(|octets| &ZEROS[..octets]);
+        options.extend(data.map(|data| OptOption::Plain { code: code::PADDING, data }));
+    }
     let opt = Opt { udp_size, do_bit: edns.do_bit, options: &options };
     // The room was reserved, so the bare record always fits.
     let _ = writer.opt(&opt);

@@ -2,7 +2,8 @@
 //!
 //! Over a connection the request is granted here and streamed by `transfer/outgoing`. Over UDP an
 //! AXFR is refused (RFC 5936 §4.2), and an IXFR is answered from the deltas that hang in the
-//! version, or with the newest SOA alone, which sends the client to TCP (RFC 1995 §2).
+//! version, or with the newest SOA alone, which sends the client to TCP (RFC 1995 §2). Over TLS it
+//! takes version 1.3 (RFC 9103 §7.2; I01), and over HTTPS and QUIC there are only queries.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::query::{observe, serving, time_left, told_version};
 use super::{Asked, Ending, Message, Then, WorkerState};
 use crate::dns::message::{Question, Writer};
 use crate::dns::{Name, RecordType, ResponseCode};
-use crate::ident::ZoneId;
+use crate::ident::{Transport, ZoneId};
 use crate::policy::{Act, Verdict, verdict};
 use crate::reason::Reason;
 use crate::trace::{Step, Steps, Trace};
@@ -34,7 +35,16 @@ pub(super) fn handle<'m>(
     worker: &mut WorkerState,
     trace: &mut impl Trace,
 ) -> Ending<'m> {
-    let over_udp = !message.peer.transport.is_stream();
+    let over_udp = match message.peer.transport {
+        Transport::Udp => true,
+        Transport::Tcp | Transport::Tls => false,
+        // RFC 9103 §7.2.
+        Transport::Tls12 => return Ending::refused(ResponseCode::Refused, Reason::TransferTlsOld),
+        // RFC 8484 carries one message for one; RFC 9250 could carry more, and we do not offer it.
+        Transport::Https | Transport::Quic => {
+            return Ending::refused(ResponseCode::Refused, Reason::TransferElsewhere);
+        }
+    };
     let (requested, asked) = match (question.qtype, message.request.soa) {
         (RecordType::IXFR, Some(serial)) => (Requested::Ixfr(serial), Asked::Ixfr(serial)),
         // RFC 1995 §3: the request carries the SOA that the client has.

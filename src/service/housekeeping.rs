@@ -1,4 +1,5 @@
-//! What has to happen now and then, without anybody asking: secrets of cookies grow old.
+//! What has to happen now and then, without anybody asking: secrets of cookies grow old, and certificates
+//! are renewed.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -8,7 +9,7 @@ use std::time::Duration;
 use super::Running;
 
 /// How often it is looked whether something is due.
-const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// A secret makes cookies for so long.
 const SECRET_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -24,7 +25,10 @@ impl Housekeeping {
         let (stop, stopped) = channel();
         let body = move || {
             while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-                running.lock().expect("no reload panics").roll_cookies();
+                let mut running = running.lock().expect("no reload panics");
+                running.roll_cookies();
+                let Running { config, kept, .. } = &mut *running;
+                kept.look(config);
             }
         };
         let thread = std::thread::Builder::new().name("housekeeping".into()).spawn(body)?;

@@ -1,12 +1,16 @@
-//! What outlives a reload and is no part of the configuration: counts of rate limiting, and secrets.
+//! What outlives a reload and is no part of the configuration: counts of rate limiting, secrets, and the
+//! identity that clients of TLS are shown.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use super::identity::KeptIdentity;
 use super::secrets::KeptSecrets;
-use crate::config;
+use crate::config::{self, Config};
 use crate::env::{OsRandom, Random};
+use crate::net::tls::Identity;
 use crate::policy::cookies::Cookies;
 use crate::policy::rates::RateTable;
 use crate::time::Wall;
@@ -16,6 +20,8 @@ pub(super) struct Kept {
     /// How often whom.
     pub rates: Arc<RateTable>,
     secrets: KeptSecrets,
+    #[cfg(feature = "tls")]
+    identity: Option<KeptIdentity>,
 }
 
 impl Kept {
@@ -23,7 +29,36 @@ impl Kept {
     pub(super) fn open(state_dir: &Path, now: Wall) -> Kept {
         let mut key = [0; 16];
         OsRandom.fill(&mut key);
-        Kept { rates: Arc::new(RateTable::new(key)), secrets: KeptSecrets::open(state_dir, now) }
+        Kept {
+            rates: Arc::new(RateTable::new(key)),
+            secrets: KeptSecrets::open(state_dir, now),
+            #[cfg(feature = "tls")]
+            identity: None,
+        }
+    }
+
+    /// Who clients of TLS are shown, if any are listened for.
+    #[cfg(feature = "tls")]
+    pub(super) fn identity(&mut self, config: &Config) -> Result<Option<Arc<Identity>>, String> {
+        let config::Server { listen_tls, listen_https, listen_quic, .. } = &config.server;
+        if [listen_tls, listen_https, listen_quic].iter().all(|list| list.is_empty()) {
+            return Ok(None);
+        }
+        Ok(Some(self.identity.insert(KeptIdentity::open(config)?).shown().clone()))
+    }
+
+    /// Nobody can be listened for.
+    #[cfg(not(feature = "tls"))]
+    pub(super) fn identity(&mut self, _: &Config) -> Result<Option<Arc<Identity>>, String> {
+        Ok(None)
+    }
+
+    /// Takes another certificate if there is one.
+    pub(super) fn look(&mut self, #[allow(unused)] config: &Config) {
+        #[cfg(feature = "tls")]
+        if let Some(identity) = &mut self.identity {
+            identity.look(config);
+        }
     }
 
     /// Lets a new secret make cookies if the present one is older than `age`, and old enough to be

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::front::Front;
 use crate::dns::ResponseCode;
 use crate::ident::Transport;
 use crate::net::sys;
-use crate::net::tcp::Streams;
-use crate::net::udp::Worker;
 use crate::policy::rates::Measure;
 use crate::serve::Counters;
 
@@ -21,13 +20,10 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// The counters of these workers and runtimes.
-    pub(super) fn of(workers: &[Worker], streams: &Streams) -> Traffic {
-        let own = workers.iter().map(|worker| &worker.counters).chain(&streams.counters);
-        Traffic {
-            counters: own.cloned().collect(),
-            sockets: workers.iter().map(|worker| worker.socket.clone()).collect(),
-        }
+    /// The counters of all that `front` runs.
+    pub(super) fn of(front: &Front) -> Traffic {
+        let sockets = front.workers.iter().map(|worker| worker.socket.clone()).collect();
+        Traffic { counters: front.counters(), sockets }
     }
 
     /// Sums since the start. `udp_lost` are datagrams that the kernel dropped because no worker read
@@ -43,6 +39,9 @@ impl Traffic {
             "udp_requests": sum(&|counters| counters.requests(Transport::Udp)),
             "udp_lost": lost.map(u64::from).sum::<u64>(),
             "tcp_requests": sum(&|counters| counters.requests(Transport::Tcp)),
+            "tls_requests": sum(&|counters| counters.requests(Transport::Tls)),
+            "https_requests": sum(&|counters| counters.requests(Transport::Https)),
+            "quic_requests": sum(&|counters| counters.requests(Transport::Quic)),
             "unanswered": sum(&Counters::dropped),
             "truncated": sum(&Counters::truncated),
             "refused": replies(ResponseCode::Refused),

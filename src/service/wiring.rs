@@ -153,6 +153,9 @@ pub(super) fn zones(config: &Config, handles: &mut Handles) -> Vec<ZoneSetup> {
 pub(super) fn same_process(old: &Config, new: &Config) -> Result<(), String> {
     let changed: Vec<&str> = [
         ("server.listen", old.server.listen != new.server.listen),
+        ("server.listen_tls", old.server.listen_tls != new.server.listen_tls),
+        ("server.listen_https", old.server.listen_https != new.server.listen_https),
+        ("server.listen_quic", old.server.listen_quic != new.server.listen_quic),
         ("server.state_dir", old.server.state_dir != new.server.state_dir),
         ("server.workers", old.server.workers != new.server.workers),
         ("server.durability", old.server.durability != new.server.durability),

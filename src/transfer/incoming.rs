@@ -153,9 +153,10 @@ impl Exchange {
             return Err(TransferError::TooSlow);
         }
         if reader.header().is_truncated() {
-            return match self.ask.transport {
-                Transport::Udp => Ok(Progress::Done(Answer::TryTcp { serial: None })),
-                Transport::Tcp => Err(TransferError::Truncated),
+            return if self.ask.transport.is_stream() {
+                Err(TransferError::Truncated)
+            } else {
+                Ok(Progress::Done(Answer::TryTcp { serial: None }))
             };
         }
         let rcode = reader.rcode();
@@ -253,14 +254,14 @@ impl Exchange {
         if self.records == before {
             return Err(TransferError::EmptyMessage);
         }
-        match (self.intake.message_ended(), self.ask.transport) {
+        match (self.intake.message_ended(), self.ask.transport.is_stream()) {
             (Some(taken), _) => {
                 self.check_key_ended()?;
                 Ok(Progress::Done(self.answer(taken)))
             }
-            (None, Transport::Tcp) => Ok(Progress::More),
+            (None, true) => Ok(Progress::More),
             // RFC 1995 §2: a lone newer SOA in a datagram says that the differences did not fit.
-            (None, Transport::Udp) => match self.intake.lone_soa() {
+            (None, false) => match self.intake.lone_soa() {
                 Some(serial) => {
                     self.check_key_ended()?;
                     Ok(Progress::Done(Answer::TryTcp { serial: Some(serial) }))

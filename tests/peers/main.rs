@@ -12,12 +12,14 @@ mod disk;
 mod durable;
 mod edits;
 mod enclosure;
+mod encrypted;
 mod fake;
 mod files;
 #[path = "../shared/ground.rs"]
 mod ground;
 mod hints;
 mod hostile;
+mod https;
 mod identity;
 mod incremental;
 mod interop;
@@ -37,11 +39,13 @@ mod peer;
 mod proxies;
 mod queries;
 mod questions;
+mod quick;
 mod rates;
 mod relay;
 mod reports;
 #[path = "../shared/runner.rs"]
 mod runner;
+mod secure;
 mod service;
 mod signature;
 mod signed;
@@ -73,9 +77,11 @@ const ALL: &[&[Test]] = &[
     disk::TESTS,
     durable::TESTS,
     edits::TESTS,
+    encrypted::TESTS,
     files::TESTS,
     hints::TESTS,
     hostile::TESTS,
+    https::TESTS,
     identity::TESTS,
     incremental::TESTS,
     interop::TESTS,

@@ -43,18 +43,25 @@ pub struct Peer {
     process: Option<Process>,
     /// Further lines of the zone, for Knot.
     zone_lines: &'static str,
+    /// The certificate of `ns1.example.com`, if it asks its primary over TLS.
+    certificate: Option<PathBuf>,
 }
 
 impl Peer {
     /// A directory and an address; nothing runs yet.
     pub fn new(yard: &Yard, kind: Kind) -> Peer {
         let dir = yard.folder(&format!("{kind:?}").to_lowercase());
-        Peer { kind, dir, address: yard::free_address(), process: None, zone_lines: "" }
+        Peer { kind, dir, address: yard::free_address(), process: None, zone_lines: "", certificate: None }
     }
 
     /// Knot whose zone has further lines.
     pub fn knot_with(yard: &Yard, zone_lines: &'static str) -> Peer {
         Peer { zone_lines, ..Peer::new(yard, Kind::Knot) }
+    }
+
+    /// BIND or NSD as a secondary that asks its primary over TLS, and only one with this certificate.
+    pub fn over_tls(yard: &Yard, kind: Kind, certificate: &Path) -> Peer {
+        Peer { certificate: Some(certificate.to_owned()), ..Peer::new(yard, kind) }
     }
 
     /// Starts it; `other` is its primary or its secondary.
@@ -137,7 +144,17 @@ impl Peer {
     fn bind(&self, role: Role, other: SocketAddr) -> Command {
         let program = own_named(&self.dir);
         let (dir, file, port) = (self.dir.display(), self.zone_file(), self.address.port());
-        let to = format!("{} port {} key \"{KEY_NAME}\";", other.ip(), other.port());
+        let (over, tls) = match &self.certificate {
+            Some(certificate) => (
+                " tls xot",
+                format!(
+                    "tls xot {{ ca-file \"{}\"; remote-hostname \"ns1.example.com\"; protocols {{ TLSv1.3; }}; }};\n",
+                    certificate.display()
+                ),
+            ),
+            None => ("", String::new()),
+        };
+        let to = format!("{} port {} key \"{KEY_NAME}\"{over};", other.ip(), other.port());
         let zone = match role {
             Role::Primary => format!("type primary; ixfr-from-differences yes; also-notify {{ {to} }};"),
             Role::Signer => {
@@ -152,7 +169,7 @@ impl Peer {
              notify-delay 0; allow-transfer {{ key \"{KEY_NAME}\"; }}; allow-notify {{ key \"{KEY_NAME}\"; }}; }};\n\
              controls {{ }};\n\
              key \"{KEY_NAME}\" {{ algorithm hmac-sha256; secret \"{KEY_SECRET}\"; }};\n\
-             zone \"{ZONE}\" {{ {zone} file \"{}\"; }};\n",
+             {tls}zone \"{ZONE}\" {{ {zone} file \"{}\"; }};\n",
             file.display()
         );
         let config = self.write("named.conf", &text);
@@ -193,20 +210,28 @@ impl Peer {
 
     fn nsd(&self, role: Role, other: SocketAddr) -> Command {
         let (dir, address) = (self.dir.display(), format!("{}@{}", other.ip(), other.port()));
+        let (over, bundle, tls) = match &self.certificate {
+            Some(certificate) => (
+                " xot",
+                format!("    tls-cert-bundle: \"{}\"\n", certificate.display()),
+                "tls-auth:\n    name: xot\n    auth-domain-name: ns1.example.com\n",
+            ),
+            None => ("", String::new(), ""),
+        };
         let zone = match role {
             Role::Primary => {
                 format!("notify: {address} {KEY_NAME}\n    create-ixfr: yes\n    store-ixfr: yes\n")
             }
             Role::Signer => panic!("NSD does not sign"),
             Role::Secondary => {
-                format!("allow-notify: 127.0.0.1 {KEY_NAME}\n    request-xfr: {address} {KEY_NAME}\n")
+                format!("allow-notify: 127.0.0.1 {KEY_NAME}\n    request-xfr: {address} {KEY_NAME}{over}\n")
             }
         };
         let text = format!(
             "server:\n    ip-address: 127.0.0.1@{}\n    username: \"\"\n    server-count: 1\n    zonesdir: \"{dir}\"\n    database: \"\"\n\
              \x20   pidfile: \"{dir}/nsd.pid\"\n    xfrdfile: \"{dir}/xfrd.state\"\n    xfrdir: \"{dir}\"\n    zonelistfile: \"{dir}/zone.list\"\n\
-             \x20   verbosity: 5\n    xfrd-reload-timeout: 0\n\
-             remote-control:\n    control-enable: no\n\
+             \x20   verbosity: 5\n    xfrd-reload-timeout: 0\n{bundle}\
+             {tls}remote-control:\n    control-enable: no\n\
              key:\n    name: {KEY_NAME}\n    algorithm: hmac-sha256\n    secret: {KEY_SECRET}\n\
              zone:\n    name: {ZONE}\n    zonefile: \"{}\"\n    provide-xfr: 127.0.0.1 {KEY_NAME}\n    {zone}",
             self.address.port(),

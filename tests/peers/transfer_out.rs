@@ -1,6 +1,7 @@
 //! What a primary sends when it is asked for a whole zone (RFC 5936), message by message.
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
 
 use crate::Test;
 use crate::bellwether::{Bellwether, Trust};
@@ -32,7 +33,7 @@ pub fn serving<'y>(yard: &'y Yard, text: &str) -> Bellwether<'y> {
 }
 
 /// Asks for a transfer with the key, and checks what every message of it must be (D02, D03, D01).
-pub fn transfer(stream: &mut Stream, request: Message) -> Vec<Rr> {
+pub fn transfer(stream: &mut Stream<impl Read + Write>, request: Message) -> Vec<Rr> {
     let id = u16::from_be_bytes([request.0[0], request.0[1]]);
     let asked = Reply(request.0.clone()).question();
     let (signed, mut chain) = Seal::flock().request(request);

@@ -356,9 +356,9 @@ pub fn over_udp(server: SocketAddr, message: &[u8]) -> Option<Reply> {
     }
 }
 
-/// A TCP connection that reads only when it is told to.
+/// A connection, by TCP unless something else is said, that reads only when it is told to.
 #[derive(Debug)]
-pub struct Stream(TcpStream);
+pub struct Stream<S = TcpStream>(pub S);
 
 impl Stream {
     /// Connects.
@@ -379,7 +379,9 @@ impl Stream {
         stream.set_nodelay(true).expect("a stream");
         Stream(stream)
     }
+}
 
+impl<S: Read + Write> Stream<S> {
     /// Sends messages, each behind its length, in one write.
     pub fn send(&mut self, messages: &[Vec<u8>]) {
         let framed: Vec<u8> = messages.iter().flat_map(|message| frame(message)).collect();

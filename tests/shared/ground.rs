@@ -40,6 +40,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nsd", "nsd"),
     ("pdns_server", "pdns-server pdns-backend-bind"),
     ("pdns_control", "pdns-server"),
+    ("curl", "curl"),
     ("vim", "vim"),
     ("systemd-analyze", "systemd"),
     ("git", "git"),

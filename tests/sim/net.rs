@@ -91,10 +91,10 @@ impl Simulation {
         ask.key = key.and_then(|key| running.world.keys.find(key.as_ref())).cloned();
         let mut octets = Vec::new();
         let asked = Asked::new(&ask);
-        let patience = match (transport, &ask.kind) {
-            (Transport::Udp, _) => UDP_ANSWER_WAIT,
-            (Transport::Tcp, AskKind::Soa | AskKind::Notify(_)) => POLL_ANSWER_WAIT,
-            (Transport::Tcp, AskKind::Ixfr | AskKind::Axfr) => TRANSFER_IDLE_MAX,
+        let patience = match (transport.is_stream(), &ask.kind) {
+            (false, _) => UDP_ANSWER_WAIT,
+            (true, AskKind::Soa | AskKind::Notify(_)) => POLL_ANSWER_WAIT,
+            (true, AskKind::Ixfr | AskKind::Axfr) => TRANSFER_IDLE_MAX,
         };
         let exchange = Exchange::start(ask, self.random.next_u64() as u16, now, &mut octets);
         self.net.next += 1;

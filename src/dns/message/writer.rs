@@ -7,7 +7,7 @@
 
 use super::compress::{OFFSETS_END, ROOT, Suffixes};
 use super::{AA, HEADER_OCTETS, Header, QR, Question, RD, Section, TC};
-use crate::dns::edns::{OPT_OCTETS_MIN, Opt, OptOption, code};
+use crate::dns::edns::{OPT_OCTETS_MIN, OPTION_OCTETS, Opt, OptOption, code};
 use crate::dns::name::LABELS_MAX;
 use crate::dns::rdata::{self, Piece};
 use crate::dns::record::RecordRef;
@@ -214,6 +214,14 @@ impl<'b> Writer<'b> {
     /// Octets that records may still use.
     pub fn room(&self) -> usize {
         self.buffer.len().saturating_sub(self.at + self.reserved + self.reserved_opt)
+    }
+
+    /// The octets of padding with which the message, `opt` and all that is reserved will be a multiple of
+    /// `block` long, or as long as a message can be. `None` if there is no room for padding.
+    pub fn padding(&self, opt: &Opt<'_>, block: usize) -> Option<usize> {
+        let bare = self.at + self.reserved + opt.octets() + OPTION_OCTETS;
+        let room = self.buffer.len().checked_sub(bare)?;
+        Some((bare.next_multiple_of(block) - bare).min(room))
     }
 
     /// Adds the OPT record. If room is short, EDE texts are dropped first, then options from the end

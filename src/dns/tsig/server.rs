@@ -78,9 +78,14 @@ impl Signer {
         &self.key
     }
 
-    /// Room that one signature takes: what a writer reserves.
+    /// Octets of one signature: what a writer reserves.
     pub fn record_octets(&self) -> usize {
-        self.key.record_octets()
+        codec::record_octets(
+            self.key.name(),
+            self.key.algorithm().name(),
+            self.key.algorithm().mac_octets(),
+            0,
+        )
     }
 
     /// Signs the finished message in `buffer[..length]`; says how long it is with its signature. The
