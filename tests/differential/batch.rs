@@ -17,6 +17,7 @@ use crate::questions;
 use crate::rtype;
 use crate::servers::{ALL, Server};
 use crate::signing::Signing;
+use crate::validation::{self, Validated};
 
 /// What came of many cases.
 #[derive(Default)]
@@ -31,6 +32,8 @@ pub struct Tally {
     pub power_dns: BTreeMap<&'static str, usize>,
     /// Faults by what is wrong, with the first reports of each.
     pub faults: BTreeMap<String, (usize, Vec<String>)>,
+    /// What a validator made of our answers.
+    pub validated: Validated,
 }
 
 /// Reports that are kept of each fault.
@@ -48,6 +51,8 @@ impl Tally {
             reports.iter().for_each(|report| println!("\n{report}"));
             println!("{count} times: {why}");
         }
+        self.validated.faults.iter().for_each(|fault| println!("\n{fault}"));
+        assert!(self.validated.faults.is_empty(), "answers do not validate, shown above");
         assert!(self.faults.is_empty(), "{} kinds of faults, shown above", self.faults.len());
     }
 
@@ -82,7 +87,7 @@ impl fmt::Display for Tally {
         let faults: usize = self.faults.values().map(|(count, _)| count).sum();
         writeln!(f, "{zones} zones, {questions} questions, {faults} faults")?;
         writeln!(f, "contested, {:.1} in a thousand: {:?}", self.contested_per_mille(), self.contested)?;
-        write!(f, "PowerDNS alone: {:?}", self.power_dns)
+        write!(f, "PowerDNS alone: {:?}\n{}", self.power_dns, self.validated)
     }
 }
 
@@ -105,6 +110,7 @@ pub fn run(yard: &Yard, plots: &[Plot], tally: &mut Tally) {
         .iter()
         .flat_map(|plot| questions::about(plot).into_iter().map(move |question| (plot, question)))
         .collect();
+    validation::run(servers[0].address, &folder, &asked, &mut tally.validated);
     let first: Vec<Question> = asked.iter().map(|(_, question)| question.clone()).collect();
     let answers = ask_all(&servers, &first);
     // What did not fit is asked once more over TCP: the whole answer shows what had to be there.

@@ -34,6 +34,7 @@ mod runner;
 mod servers;
 mod signing;
 mod table;
+mod validation;
 mod zone;
 
 use std::ops::Range;
