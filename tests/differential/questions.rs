@@ -1,6 +1,6 @@
 //! Which questions matter for a zone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::message::{Question, Way};
 use crate::name::Name;
@@ -16,6 +16,9 @@ pub fn about(plot: &Plot) -> Vec<Question> {
     let mut random = Random::new(plot.seed ^ 0x7175_6573);
     let mut names: Vec<Name> = interesting(plot, &mut random).into_iter().collect();
     random.shuffle(&mut names);
+    if plot.signing.is_some() {
+        keep_few_beside(plot, &mut names);
+    }
     let mut questions = BTreeSet::new();
     // Rounds: each name once before any is asked a second time.
     for round in 0..8 {
@@ -33,7 +36,7 @@ pub fn about(plot: &Plot) -> Vec<Question> {
             };
             // Signed answers seldom fit into 512 octets, and what is cut says little.
             let (way, edns) = match plot.signing {
-                Some(_) if !random.once_in(40) => (Way::Tcp, Some(1232)),
+                Some(_) if !random.once_in(100) => (Way::Tcp, Some(1232)),
                 _ => (way, edns),
             };
             let dnssec_ok = edns.is_some() && (random.once_in(2) || plot.signing.is_some());
@@ -44,6 +47,28 @@ pub fn about(plot: &Plot) -> Vec<Question> {
     }
     questions.into_iter().collect()
 }
+
+/// Of the names for which the same wildcard stands in, and of those right below the same empty non-terminal, a few
+/// are kept: the proofs are the same for all of them, and so is what NSD makes of those.
+fn keep_few_beside(plot: &Plot, names: &mut Vec<Name>) {
+    let mut kept: BTreeMap<Name, usize> = BTreeMap::new();
+    names.retain(|name| {
+        let Some(zone) = plot.zone_of(name) else { return true };
+        let exists = |name: &Name| !zone.types(name).is_empty() || zone.has_below(name);
+        if exists(name) {
+            return true;
+        }
+        let encloser = name.upwards().find(exists).unwrap_or_else(|| zone.apex.clone());
+        let has_wildcard = encloser.child(b"*").is_some_and(|wildcard| exists(&wildcard));
+        let is_plain = !has_wildcard && !zone.types(&encloser).is_empty();
+        let count = kept.entry(encloser).or_default();
+        *count += 1;
+        is_plain || *count <= FEW
+    });
+}
+
+/// Names that are asked for beside each other.
+const FEW: usize = 2;
 
 /// Owners, what is above, below and beside them, and where records point to.
 fn interesting(plot: &Plot, random: &mut Random) -> BTreeSet<Name> {

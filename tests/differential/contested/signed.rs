@@ -34,10 +34,10 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         id: "proofs-of-nsd",
-        what: "NSEC3 for a name whose closest encloser is a wildcard or an empty non-terminal",
+        what: "NSEC and NSEC3 for a name that is a wildcard, or for which one without the type stands in",
         others: ["what RFC 5155 wants", "what RFC 5155 wants", "one more or one less", "not asked"],
         ours: "what RFC 5155 wants",
-        why: "RFC 5155 §7.2",
+        why: "RFC 5155 §7.2.5, RFC 4035 §3.1.3.4",
         applies: |case| {
             let ours = without_proofs(case.ours());
             case.plot.signing.is_some()
