@@ -262,3 +262,52 @@ fn planted_faults_still_apply() {
     }
     assert!(stale.is_empty(), "made against code that has changed, make them anew: {stale:#?}");
 }
+
+/// The requirements of the protocol that must have a test with their number in its name: the letter of the
+/// group, and the numbers.
+const REQUIREMENTS: &[(char, &[std::ops::RangeInclusive<u8>])] = &[
+    ('a', &[1..=53]),
+    ('b', &[1..=41]),
+    ('c', &[1..=18]),
+    ('d', &[1..=16]),
+    ('e', &[1..=13]),
+    ('f', &[1..=11, 13..=13]),
+    ('g', &[1..=10]),
+    ('h', &[1..=15]),
+    ('i', &[1..=2, 6..=6, 8..=9, 12..=12]),
+    ('l', &[1..=15, 17..=17, 19..=19]),
+    ('n', &[1..=4]),
+    ('o', &[1..=5]),
+];
+
+#[test]
+fn every_requirement_has_a_test_of_its_name() {
+    let mut seen = std::collections::BTreeSet::new();
+    for source in sources().iter().chain(&sources_in("tests")) {
+        // Names of functions and those in tables: `a13_a14_both` and `b16_to_b18_all`.
+        let words = source.text.split(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '_');
+        for word in words.filter(|word| word.len() > 4) {
+            let parts: Vec<&str> = word.split('_').collect();
+            let ids = parts.iter().filter_map(|part| id_of(part));
+            seen.extend(ids);
+            for range in parts.windows(3).filter(|range| range[1] == "to") {
+                if let (Some((group, from)), Some((_, to))) = (id_of(range[0]), id_of(range[2])) {
+                    seen.extend((from..=to).map(|number| (group, number)));
+                }
+            }
+        }
+    }
+    let wanted = REQUIREMENTS.iter().flat_map(|(group, ranges)| {
+        ranges.iter().flat_map(|range| range.clone()).map(|number| (*group, number))
+    });
+    let missing: Vec<String> =
+        wanted.filter(|id| !seen.contains(id)).map(|(group, number)| format!("{group}{number:02}")).collect();
+    assert!(missing.is_empty(), "no test is named after {missing:?}");
+}
+
+/// `a07`.
+fn id_of(part: &str) -> Option<(char, u8)> {
+    let (group, number) = part.split_at_checked(1)?;
+    let number = number.parse().ok().filter(|_| number.len() == 2)?;
+    Some((group.chars().next()?, number))
+}

@@ -2,6 +2,7 @@
 //!
 //! `shared/runner.rs` says which run and what is left out. No test depends on timing: all wait for what they expect.
 
+mod algorithm;
 mod bellwether;
 mod bounds;
 mod circle;
@@ -27,6 +28,7 @@ mod kills;
 mod kinds;
 mod large;
 mod lost;
+mod masters;
 mod messages;
 mod million;
 mod notified;
@@ -70,6 +72,7 @@ use runner::Test;
 
 /// All tests, a list for each file.
 const ALL: &[&[Test]] = &[
+    algorithm::TESTS,
     bounds::TESTS,
     circle::TESTS,
     cookies::TESTS,
@@ -89,6 +92,7 @@ const ALL: &[&[Test]] = &[
     kinds::TESTS,
     large::TESTS,
     lost::TESTS,
+    masters::TESTS,
     messages::TESTS,
     million::TESTS,
     notified::TESTS,
