@@ -136,11 +136,12 @@ impl Shared {
         steps: impl Future<Output = io::Result<T>>,
     ) -> Option<T> {
         let mut stopped = self.stopped.clone();
-        tokio::select! {
+        let done = tokio::select! {
             biased;
-            done = timeout_at(deadline, steps) => done.ok()?.ok(),
-            _ = stopped.wait_for(|stopped| *stopped) => None,
-        }
+            done = timeout_at(deadline, steps) => done.ok()?,
+            _ = stopped.wait_for(|stopped| *stopped) => return None,
+        };
+        done.inspect_err(|error| tracing::debug!(%error, "a connection begins badly")).ok()
     }
 }
 
