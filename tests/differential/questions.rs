@@ -36,7 +36,7 @@ pub fn about(plot: &Plot) -> Vec<Question> {
             };
             // Signed answers seldom fit into 512 octets, and what is cut says little.
             let (way, edns) = match plot.signing {
-                Some(_) if !random.once_in(100) => (Way::Tcp, Some(1232)),
+                Some(_) if !random.once_in(200) => (Way::Tcp, Some(1232)),
                 _ => (way, edns),
             };
             let dnssec_ok = edns.is_some() && (random.once_in(2) || plot.signing.is_some());
