@@ -33,7 +33,7 @@ use crate::limits::MESSAGE_OCTETS_MAX;
 /// The protocols of a connection, the better one first (RFC 7301).
 pub(super) const PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
 /// Where questions are asked; RFC 8484 leaves the path open, and everybody uses this one.
-pub(super) const PATH: &str = "/dns-query";
+const PATH: &str = "/dns-query";
 /// The media type of a message (RFC 8484 §6).
 const MESSAGE: &str = "application/dns-message";
 /// Octets of the header of a request, its target included.

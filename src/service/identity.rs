@@ -7,12 +7,12 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::kept::keep_file;
 use crate::config::{self, Config, Tls, identity};
-use crate::env::{Disk, OpenMode, OsDisk};
+use crate::env::{Disk, OsDisk};
 use crate::net::tls::Identity;
 
 /// Certificate and key of the server's own making, in the state directory.
@@ -91,22 +91,12 @@ fn make(config: &Config) -> io::Result<()> {
     let made = rcgen::generate_simple_self_signed(names.chain(addresses).collect::<Vec<_>>())
         .map_err(io::Error::other)?;
     let pem = made.cert.pem() + &made.signing_key.serialize_pem();
-    keep(&config.server.state_dir, &pem)
-}
-
-/// Writes the file whole or not at all, for our eyes only.
-fn keep(dir: &Path, pem: &str) -> io::Result<()> {
-    let unfinished = dir.join(format!("{FILE}.new"));
-    let file = OsDisk.open(&unfinished, OpenMode::Fresh)?;
-    file.write_at(0, pem.as_bytes())?;
-    file.sync()?;
-    OsDisk.rename(&unfinished, &dir.join(FILE))?;
-    OsDisk.sync_dir(dir)
+    keep_file(&config.server.state_dir, FILE, pem.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
     use std::time::Duration;
 
     use super::*;

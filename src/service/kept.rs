@@ -1,6 +1,7 @@
 //! What outlives a reload and is no part of the configuration: counts of rate limiting, secrets, and the
 //! identity that clients of TLS are shown.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use super::identity::KeptIdentity;
 use super::secrets::KeptSecrets;
 use crate::config::{self, Config};
-use crate::env::{OsRandom, Random};
+use crate::env::{Disk, OpenMode, OsDisk, OsRandom, Random};
 use crate::net::tls::Identity;
 use crate::policy::cookies::Cookies;
 use crate::policy::rates::RateTable;
@@ -75,4 +76,14 @@ impl Kept {
             None => Cookies::new(mode, self.secrets.secrets().iter()),
         })
     }
+}
+
+/// Writes a file of the state directory whole or not at all, for our eyes only.
+pub(super) fn keep_file(dir: &Path, name: &str, octets: &[u8]) -> io::Result<()> {
+    let unfinished = dir.join(format!("{name}.new"));
+    let file = OsDisk.open(&unfinished, OpenMode::Fresh)?;
+    file.write_at(0, octets)?;
+    file.sync()?;
+    OsDisk.rename(&unfinished, &dir.join(name))?;
+    OsDisk.sync_dir(dir)
 }

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::kept::keep_file;
 use crate::env::{Disk, OpenMode, OsDisk, OsRandom, Random};
 use crate::policy::cookies::{CookieSecret, CookieSecrets, SECRETS_MAX};
 use crate::time::Wall;
@@ -48,7 +49,7 @@ impl KeptSecrets {
         if !self.secrets.roll(now, age, CookieSecret(fresh)) {
             return false;
         }
-        if let Err(error) = write(&self.dir, &print(&self.secrets)) {
+        if let Err(error) = keep_file(&self.dir, FILE, print(&self.secrets).as_bytes()) {
             tracing::warn!(%error, "the secrets of cookies cannot be written; they are lost with this process");
         }
         true
@@ -66,15 +67,6 @@ fn read(path: &Path) -> io::Result<String> {
     let length = file.read_at(0, &mut octets)?;
     octets.truncate(length);
     String::from_utf8(octets).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-}
-
-fn write(dir: &Path, text: &str) -> io::Result<()> {
-    let unfinished = dir.join(format!("{FILE}.new"));
-    let file = OsDisk.open(&unfinished, OpenMode::Fresh)?;
-    file.write_at(0, text.as_bytes())?;
-    file.sync()?;
-    OsDisk.rename(&unfinished, &dir.join(FILE))?;
-    OsDisk.sync_dir(dir)
 }
 
 fn print(secrets: &CookieSecrets) -> String {

@@ -185,16 +185,16 @@ fn judged(
     if let Some(cut) = answer.cut() {
         found.push(("referral", about_ds(&cut, question, answer, start)));
     }
-    if let (Some(dname), false) = (made_from, denial) {
-        let asked = Question { name: dname.owner.clone(), rtype: rtype::DNAME, ..question.clone() };
-        let is_proof = |_: &&Rr| answer.cut().is_none();
-        let (chain, proofs) = (answer.answer.iter(), answer.authority.iter().filter(is_proof));
-        found.push(("chain", write(&asked, &chain.collect::<Vec<_>>(), &proofs.collect::<Vec<_>>())));
-    } else if leads_on && !denial {
-        // Where it ends, there may be nothing to judge.
+    let chain = match made_from {
+        Some(dname) => Some((&dname.owner, rtype::DNAME)),
+        None if leads_on => Some((&question.name, rtype::CNAME)),
+        None => None,
+    };
+    if let (Some((name, rtype)), false) = (chain, denial) {
+        // Where it ends, there may be nothing to judge; a referral there is judged above.
         let is_proof = |record: &&Rr| ![rtype::NS, rtype::DS].iter().any(|rtype| is_of(record, *rtype));
         let (chain, proofs) = (answer.answer.iter(), answer.authority.iter().filter(is_proof));
-        let asked = Question { rtype: rtype::CNAME, ..question.clone() };
+        let asked = Question { name: name.clone(), rtype, ..question.clone() };
         found.push(("chain", write(&asked, &chain.collect::<Vec<_>>(), &proofs.collect::<Vec<_>>())));
     } else if !answer.answer.is_empty() || denial {
         let what = match (answer.rcode, answer.answer.is_empty()) {
