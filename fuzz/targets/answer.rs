@@ -74,8 +74,7 @@ fn world() -> World {
     let key = Key::new(name, algorithm, b"sixteen octets!!");
     let anybody = RuleSet::new(vec![Rule { who: Who::Any, text: "any".to_owned() }]);
     let rules = [1, 2].map(|id| {
-        let rules =
-            ZoneRules { transfer: anybody.clone(), query: RuleSet::any(), notify_from: Vec::new() };
+        let rules = ZoneRules { transfer: anybody.clone(), query: RuleSet::any(), notify_from: Vec::new() };
         (ZoneId(id), Arc::new(rules))
     });
     let facts = ServerFacts {

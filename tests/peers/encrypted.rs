@@ -19,17 +19,17 @@ use crate::yard::{self, KEY_NAME, Yard};
 
 /// The tests of this file.
 pub const TESTS: &[Test] = &[
-    ("a46_a47_padded_queries_get_padded_replies", &["kdig"], padded),
+    ("a46_a47_p42_padded_queries_get_padded_replies", &["kdig"], padded),
     ("i01_transfers_take_tls_1_3", &["dig"], transfers_take_tls_1_3),
     ("i01_a_client_without_a_protocol_is_served_and_one_of_another_is_not", &[], protocols),
-    ("i02_queries_axfr_and_ixfr_on_one_connection", &["kdig"], on_one_connection),
-    ("i06_a_new_certificate_is_shown_without_a_restart", &[], another_certificate),
+    ("i02_p129_queries_axfr_and_ixfr_on_one_connection", &["kdig"], on_one_connection),
+    ("i06_p135_a_new_certificate_is_shown_without_a_restart", &[], another_certificate),
     ("i06_an_identity_of_its_own_is_kept", &[], of_its_own),
     ("i06_certificates_that_cannot_be_used_are_told", &[], cannot_be_used),
     ("r34_tls_answers_as_tcp_does", &[], as_tcp_does),
     ("i01_bind_follows_over_tls", &["dig", "named"], |yard| follows(yard, Kind::Bind)),
     ("i01_nsd_follows_over_tls", &["dig", "nsd"], |yard| follows(yard, Kind::Nsd)),
-    ("row45_a_proxy_speaks_before_the_handshake", &[], behind_a_proxy),
+    ("p45_a_proxy_speaks_before_the_handshake", &[], behind_a_proxy),
 ];
 
 /// Option codes.

@@ -15,7 +15,7 @@ use crate::yard::{self, KEY_NAME, Yard, dig, dig_signed};
 pub const TESTS: &[Test] = &[
     ("r08_a_half_written_file_is_not_published", &["dig"], a_half_written_file),
     ("r08_an_emptied_file_keeps_the_zone", &["dig"], an_emptied_file),
-    ("r08_an_included_file_is_watched_too", &["dig"], an_included_file),
+    ("r08_p3_an_included_file_is_watched_too", &["dig"], an_included_file),
     ("r09_a_pattern_takes_zones_and_no_litter", &["dig"], a_pattern),
     ("r09_a_reload_that_loses_many_zones_is_guarded", &["dig"], a_reload_that_loses_zones),
     ("r10_the_same_content_makes_no_version", &["dig"], the_same_content),

@@ -22,12 +22,12 @@ use crate::yard::{self, Yard};
 
 /// The tests of this file.
 pub const TESTS: &[Test] = &[
-    ("row130_https_answers_get_and_post", &["curl", "kdig"], get_and_post),
-    ("row130_https_says_what_is_wrong", &["curl"], what_is_wrong),
-    ("row130_https_waits_for_nobody", &[], dawdlers),
-    ("row130_https_is_kept_as_long_as_its_records", &[], kept),
-    ("row130_http3_answers_as_http2_does", &[], over_http3),
-    ("row131_quic_answers_kdig", &["kdig"], quic_answers_kdig),
+    ("p130_https_answers_get_and_post", &["curl", "kdig"], get_and_post),
+    ("p130_https_says_what_is_wrong", &["curl"], what_is_wrong),
+    ("p130_https_waits_for_nobody", &[], dawdlers),
+    ("p130_https_is_kept_as_long_as_its_records", &[], kept),
+    ("p130_http3_answers_as_http2_does", &[], over_http3),
+    ("p131_quic_answers_kdig", &["kdig"], quic_answers_kdig),
     ("i08_i09_i12_quic_clients_that_break_the_rules", &[], rules_of_quic),
     ("r34_https_and_quic_answer_as_tcp_does", &[], as_tcp_does),
     ("i06_https_and_quic_show_a_new_certificate", &[], another_certificate),

@@ -18,7 +18,7 @@ pub const TESTS: &[Test] = &[
     ("e05_over_udp_all_or_one_soa", &[], over_udp_all_or_one_soa),
     ("e07_a_rewrite_goes_as_the_zone_and_the_journal_is_bounded", &[], a_rewrite_and_a_bounded_journal),
     ("e13_r15_ttl_case_and_nothing_but_the_serial", &[], ttl_case_and_serial),
-    ("g08_the_expire_option_is_answered", &[], the_expire_option),
+    ("g08_p37_the_expire_option_is_answered", &[], the_expire_option),
 ];
 
 type Records = BTreeSet<Rr>;
