@@ -152,11 +152,6 @@ impl<'a> NameRef<'a> {
         name
     }
 
-    /// Whether the leftmost label is a lone asterisk (RFC 4592 §2.1.1).
-    pub fn is_wildcard(self) -> bool {
-        self.0.starts_with(b"\x01*")
-    }
-
     /// Whether this name is `ancestor` or below it.
     pub fn is_at_or_below(self, ancestor: NameRef<'_>) -> bool {
         self.prefix_above(ancestor).is_some()

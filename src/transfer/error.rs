@@ -196,17 +196,6 @@ impl TransferError {
         }
     }
 
-    /// Whether, after an IXFR, asking the same peer for the whole zone may help: everything that is not a
-    /// matter of reaching it, of keys, of serials or of size (E09; a peer that answers SERVFAIL because its
-    /// history is broken is among them).
-    pub fn is_ixfr_problem(&self) -> bool {
-        match self.fault() {
-            Fault::IxfrUnusable | Fault::Garbage => true,
-            Fault::Refused => matches!(self, TransferError::Rcode(_)),
-            Fault::Unreachable | Fault::Silent | Fault::Lower | Fault::Undefined | Fault::TooLarge => false,
-        }
-    }
-
     /// Whether the server may not have understood the EDNS record of the request, so that asking without
     /// one may help (RFC 6891 §7). It may then not sign either.
     pub fn may_be_edns(&self) -> bool {

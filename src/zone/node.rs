@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::draft::served_ttl;
-use super::page::{CUT, DNAME, Entry, Set};
+use super::page::{CUT, Entry, Set};
 use super::version::Version;
 use crate::dns::{Name, RecordRef, RecordType};
 
@@ -55,11 +55,6 @@ impl<'v> Node<'v> {
     #[inline]
     pub fn is_cut(&self) -> bool {
         self.entry.flags() & CUT != 0
-    }
-
-    /// Whether the name owns a DNAME.
-    pub fn has_dname(&self) -> bool {
-        self.entry.flags() & DNAME != 0
     }
 
     /// Whether there are records of a type.

@@ -79,11 +79,6 @@ impl Header {
     pub fn is_truncated(&self) -> bool {
         self.bits & TC != 0
     }
-
-    /// RD.
-    pub fn recursion_desired(&self) -> bool {
-        self.bits & RD != 0
-    }
 }
 
 /// What a message asks.

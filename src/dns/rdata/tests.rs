@@ -5,6 +5,7 @@ use super::*;
 use crate::dns::{Name, NameRef, RecordType};
 
 mod properties;
+mod refusals;
 mod table;
 
 /// Takes a line apart as the scanner does: blanks between tokens, quotes around strings, a quote
