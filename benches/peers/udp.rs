@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::Options;
+use crate::field::Field;
 use crate::load::{Client, Expect, Tally};
-use crate::server::{Kind, Server, pin};
+use crate::server::{Kind, Server};
 use crate::table;
 use crate::usage::Usage;
 use crate::zone::{Kind as Ask, Mix, Questions, Shape, Zone};
@@ -33,23 +34,9 @@ const CASES: [Case; 3] = [
     Case { name: "1M delegations, random names", shape: LARGE, mix: REFERRALS, quick: false },
 ];
 
-/// The server's processor and the client's.
-const CORES: [usize; 2] = [0, 1];
 const WARM_UP: Duration = Duration::from_millis(150);
 /// How often a turn is tried in which a thread came or went or a reply did not come.
 const TRIES: usize = 3;
-
-/// What came out.
-pub struct Report {
-    /// What each server says of itself.
-    pub versions: Vec<(Kind, Vec<String>)>,
-    /// Peers that are not here, with what to do.
-    pub missing: Vec<(Kind, String)>,
-    /// Processors that server and client had.
-    pub cores: [usize; 2],
-    /// The cases.
-    pub cases: Vec<CaseReport>,
-}
 
 /// What came out of one case.
 pub struct CaseReport {
@@ -75,34 +62,15 @@ pub struct Turn {
 }
 
 /// Runs all cases that the options want.
-pub fn run(options: &Options) -> io::Result<Report> {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let cores = CORES.map(|core| core.min(processors - 1));
-    if cores[0] == cores[1] {
-        eprintln!("Only one processor: servers and client share it, and no server is kept busy.");
-    }
-    let (mut servers, mut missing, mut versions) = (Vec::new(), Vec::new(), Vec::new());
-    for kind in &options.servers {
-        match kind.missing() {
-            Some(what) => {
-                eprintln!("NO ROW FOR {}: {what}", kind.name());
-                missing.push((*kind, what));
-            }
-            None => {
-                servers.push(*kind);
-                versions.push((*kind, kind.version()?));
-            }
-        }
-    }
-    pin(cores[1])?;
+pub fn run(options: &Options, field: &Field) -> io::Result<Vec<CaseReport>> {
     let cases = CASES.iter().filter(|case| case.quick || !options.quick);
     let case = |case| {
-        let report = run_case(case, &servers, options, cores[0])?;
+        let report = run_case(case, &field.servers(true), options, field.cores[0])?;
         // At once, so that whoever ends a long run early has what was done.
         table::print_case(&report);
         Ok(report)
     };
-    Ok(Report { versions, missing, cores, cases: cases.map(case).collect::<io::Result<_>>()? })
+    cases.map(case).collect()
 }
 
 fn run_case(case: &Case, kinds: &[Kind], options: &Options, core: usize) -> io::Result<CaseReport> {

@@ -2,9 +2,12 @@
 //!
 //! `schedstat` counts nanoseconds on the processor for each thread; sums over a tree of processes
 //! mean something only if no thread came or went in between, so the threads are part of a reading.
+//! What a start costs, with its threads and processes that end, is read from what the kernel keeps for
+//! whole processes, in hundredths of a second.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 /// One reading of a tree of processes.
 #[derive(Debug)]
@@ -51,6 +54,42 @@ impl Usage {
         let [user, system] = [0, 1].map(|part| (self.ticks[part] - before.ticks[part]) as f64);
         Some(Spent { nanos, user_share: user / (user + system).max(1.0) })
     }
+}
+
+/// Processor time of the tree under `root` since it began, with all that ended and was waited for.
+pub fn processor_time(root: u32) -> Duration {
+    let of = |process: u32| -> u64 {
+        // Its own in user code and in the kernel, and those of its children that ended.
+        (11..15).filter_map(|index| field(&format!("/proc/{process}/stat"), index)).sum()
+    };
+    let ticks: u64 = tree(root).into_iter().map(of).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// What a tree of processes takes in memory, in octets.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Now, pages that several processes share counted once.
+    pub now: u64,
+    /// At most, of the process that took most.
+    pub peak: u64,
+}
+
+impl Memory {
+    /// Reads the tree under the process `root`.
+    pub fn read(root: u32) -> Memory {
+        let tree = tree(root);
+        let now = tree.iter().filter_map(|process| kilobytes(*process, "smaps_rollup", "Pss:")).sum::<u64>();
+        let peak = tree.iter().filter_map(|process| kilobytes(*process, "status", "VmHWM:")).max();
+        Memory { now: now * 1024, peak: peak.unwrap_or(0) * 1024 }
+    }
+}
+
+/// The figure of a line of a process's file.
+fn kilobytes(process: u32, file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/{file}")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// The process `root` and all below it.

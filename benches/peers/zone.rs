@@ -14,7 +14,7 @@ pub struct Shape {
     pub hosts: usize,
     /// Names with a wildcard below them.
     pub wildcards: usize,
-    /// Delegations to two servers, one in five to one below the cut, with glue.
+    /// Delegations to two servers, one in five to one below the cut, with glue; one in three with a DS.
     pub delegations: usize,
 }
 
@@ -121,6 +121,10 @@ impl Zone {
                 line(&mut text, &format!("ns.{delegation}"), format_args!("A 192.0.2.5"));
             } else {
                 line(&mut text, delegation, format_args!("NS ns2.provider{provider}.example."));
+            }
+            if at % 3 == 0 {
+                let digest = [(); 4].map(|()| format!("{:016x}", numbers.draw())).concat();
+                line(&mut text, delegation, format_args!("DS {} 13 2 {digest}", at & 0xffff));
             }
         }
         text

@@ -1,17 +1,16 @@
 //! Makes a version from all of its records: from a zone file, a full transfer or a stored body.
 //!
-//! Records are collected in a [`Heap`]. At the end they are brought together by name, the names of a
-//! page beside each other, and the pages are written one after the other.
+//! Records are collected in a [`Heap`]. At the end they are brought together by name, part by part, and the
+//! pages are written one after the other; what stands above and below a name is known by then ([`Parents`]).
 
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use super::digest::{Digest, DigestKey};
 use super::draft::{EntryDraft, TreeWriter};
-use super::heap::{Heap, Owner};
+use super::heap::Heap;
 use super::order::Order;
 use super::page::{STOPS, hash, tag};
+use super::parents::Parents;
 use super::tree::bits_for;
 use super::version::{Version, count_labels};
 use crate::dns::soa::Soa;
@@ -79,13 +78,9 @@ impl Builder {
     pub fn finish(mut self) -> Result<Built, BuildError> {
         let soa = self.soa.take().ok_or(BuildError::NoSoa)?;
         let serial = Soa::from_rdata(&soa.rdata).ok_or(BuildError::NoSoa)?.serial;
-        self.heap.sort();
-        let mut names: Vec<Owner<'_>> = self.heap.owners().collect();
-        let parents = Parents::of(&self.key, &names);
-        names.extend(parents.empty().map(|(hash, labels)| (hash, labels, &[][..])));
-        names.sort_unstable_by_key(|name| name.0);
-
-        let mut version = Version {
+        let mut parts = self.heap.into_parts();
+        let parents = Parents::of(&self.key, &mut parts);
+        let version = Version {
             // Most owners are spelled like that of the SOA; what differs costs octets.
             apex: soa.owner.clone(),
             key: self.key,
@@ -93,28 +88,27 @@ impl Builder {
             soa,
             digest: Digest::default(),
             records: 0,
-            names: names.len() as u64,
+            names: parents.names(),
             tree: TreeWriter::new(0).finish(),
             cut_depths: 0,
             order: None,
             recent: None,
         };
-        let mut counts = Counts::default();
-        let mut tree = TreeWriter::new(bits_for(version.names));
-        for (hash, labels, run) in names {
-            let mut entry = self.heap.draft(labels, run, version.apex.as_ref());
-            entry.settle(self.source, &mut counts);
-            parents.complete(hash, &mut entry);
-            let shares = Shares::of(&entry, &version.apex, &self.key);
-            version.records += shares.records;
-            version.digest += shares.digest;
-            let page = tree.page_for(hash);
-            page.account(shares.written);
-            let flags = page.write(tag(hash), &entry, version.apex.as_ref());
-            if flags & STOPS != 0 {
-                version.cut_depths |= 1 << count_labels(labels);
+        let empty = parents.empty();
+        let mut empty = empty.iter().peekable();
+        let mut filling = Filling::of(version, self.source, &parents);
+        // Each part goes away when its names are in their pages.
+        for part in parts {
+            for (hash, labels, run) in part.owners() {
+                while let Some((hash, labels)) = empty.next_if(|(empty, _)| *empty <= hash) {
+                    filling.take(*hash, EntryDraft::empty(labels));
+                }
+                let entry = part.draft(labels, run, filling.version.apex.as_ref());
+                filling.take(hash, entry);
             }
         }
+        empty.for_each(|(hash, labels)| filling.take(*hash, EntryDraft::empty(labels)));
+        let Filling { mut version, tree, counts, .. } = filling;
         version.tree = tree.finish();
         version.order = Order::of(&version);
         if self.source == Source::File {
@@ -122,6 +116,46 @@ impl Builder {
             version.soa.ttl = ttl.ok_or(BuildError::NoSoa)?;
         }
         Ok(Built { version, duplicates: counts.duplicates, ttls_lowered: counts.ttls_lowered })
+    }
+}
+
+/// A version whose pages are being written.
+struct Filling<'p> {
+    version: Version,
+    source: Source,
+    parents: &'p Parents,
+    tree: TreeWriter,
+    counts: Counts,
+    scratch: Scratch,
+}
+
+/// Room that is used again for each name.
+#[derive(Default)]
+pub(super) struct Scratch {
+    owner: Vec<u8>,
+    octets: Vec<u8>,
+}
+
+impl<'p> Filling<'p> {
+    fn of(version: Version, source: Source, parents: &'p Parents) -> Filling<'p> {
+        let tree = TreeWriter::new(bits_for(version.names));
+        Filling { version, source, parents, tree, counts: Counts::default(), scratch: Scratch::default() }
+    }
+
+    /// Takes the next name, ascending by hash.
+    fn take(&mut self, hash: u64, mut entry: EntryDraft<'_>) {
+        entry.settle(self.source, &mut self.counts, &mut self.scratch);
+        self.parents.complete(hash, &mut entry);
+        let version = &mut self.version;
+        let shares = Shares::of(&entry, &version.apex, &version.key, &mut self.scratch);
+        version.records += shares.records;
+        version.digest += shares.digest;
+        let page = self.tree.page_for(hash);
+        page.account(shares.written);
+        let flags = page.write(tag(hash), &entry, version.apex.as_ref());
+        if flags & STOPS != 0 {
+            version.cut_depths |= 1 << count_labels(entry.labels);
+        }
     }
 }
 
@@ -151,9 +185,9 @@ pub(super) struct Counts {
 
 impl EntryDraft<'_> {
     /// Brings the RRsets of a name into order, each with records in any order before.
-    pub(super) fn settle(&mut self, source: Source, counts: &mut Counts) {
+    pub(super) fn settle(&mut self, source: Source, counts: &mut Counts, scratch: &mut Scratch) {
         for set in &mut self.sets {
-            counts.duplicates += set.settle();
+            counts.duplicates += set.settle(&mut scratch.octets);
             if source == Source::File && set.level_ttls() {
                 counts.ttls_lowered += 1;
             }
@@ -170,15 +204,18 @@ struct Shares {
 }
 
 impl Shares {
-    fn of(entry: &EntryDraft<'_>, apex: &Name, key: &DigestKey) -> Shares {
-        let spelled = Name::join(entry.labels, apex.as_ref()).expect("owners fit 255 octets");
-        let mut scratch = Vec::new();
+    fn of(entry: &EntryDraft<'_>, apex: &Name, key: &DigestKey, scratch: &mut Scratch) -> Shares {
+        let Scratch { owner, octets } = scratch;
+        owner.clear();
+        owner.extend_from_slice(entry.labels);
+        owner.extend_from_slice(apex.as_ref().wire());
+        let spelled = NameRef::from_valid_wire(owner);
         let mut shares = Shares::default();
         for set in &entry.sets {
             for record in &set.records {
-                let owner = record.owner.unwrap_or(spelled.as_ref());
+                let owner = record.owner.unwrap_or(spelled);
                 let record = RecordRef { owner, rtype: set.rtype, ttl: record.ttl, rdata: record.rdata };
-                let (digest, written) = Digest::shares(key, record, &mut scratch);
+                let (digest, written) = Digest::shares(key, record, octets);
                 shares.records += 1;
                 shares.digest += digest;
                 if set.rtype != RecordType::SOA {
@@ -187,117 +224,6 @@ impl Shares {
             }
         }
         shares
-    }
-}
-
-/// What is known of the names that have names below them.
-struct Parents<'a> {
-    below: HashMap<Key<'a>, Parent, BuildHasherDefault<Ready>>,
-}
-
-#[derive(Default)]
-struct Parent {
-    has_data: bool,
-    children: u64,
-    wildcard: bool,
-}
-
-impl<'a> Parents<'a> {
-    fn of(key: &DigestKey, names: &[Owner<'a>]) -> Parents<'a> {
-        let mut parents = Parents { below: HashMap::default() };
-        let apex = Key { hash: hash(key, &[]), labels: &[] };
-        parents.below.entry(apex).or_default();
-        for &(_, labels, _) in names {
-            let mut labels = labels;
-            while let Some(above) = parent(labels) {
-                let above_key = if above.is_empty() { apex } else { Key::of(key, above) };
-                let fresh = !parents.below.contains_key(&above_key);
-                parents.below.entry(above_key).or_default();
-                if !fresh {
-                    break;
-                }
-                labels = above;
-            }
-        }
-        for &(hash, labels, _) in names {
-            if let Some(own) = parents.below.get_mut(&Key { hash, labels }) {
-                own.has_data = true;
-            }
-            parents.count(key, apex, labels);
-        }
-        let empty: Vec<&[u8]> = parents.empty().map(|(_, labels)| labels).collect();
-        empty.into_iter().for_each(|labels| parents.count(key, apex, labels));
-        parents
-    }
-
-    /// Counts a name with its parent.
-    fn count(&mut self, key: &DigestKey, apex: Key<'a>, labels: &'a [u8]) {
-        let Some(above) = parent(labels) else { return };
-        let above = if above.is_empty() { apex } else { Key::of(key, above) };
-        let above = self.below.get_mut(&above).expect("all parents were entered");
-        above.children += 1;
-        above.wildcard |= labels.starts_with(b"\x01*");
-    }
-
-    /// The empty non-terminals.
-    fn empty(&self) -> impl Iterator<Item = (u64, &'a [u8])> {
-        let empty = self.below.iter().filter(|(_, parent)| !parent.has_data);
-        empty.map(|(key, _)| (key.hash, key.labels))
-    }
-
-    fn complete(&self, hash: u64, entry: &mut EntryDraft<'a>) {
-        if let Some(parent) = self.below.get(&Key { hash, labels: entry.labels }) {
-            (entry.children, entry.wildcard) = (parent.children, parent.wildcard);
-        }
-    }
-}
-
-/// The labels of the parent; `None` at the apex.
-pub(super) fn parent(labels: &[u8]) -> Option<&[u8]> {
-    let (&length, rest) = labels.split_first()?;
-    rest.get(usize::from(length)..)
-}
-
-/// A name in a map, with the hash that it has anyway.
-#[derive(Clone, Copy)]
-struct Key<'a> {
-    hash: u64,
-    labels: &'a [u8],
-}
-
-impl<'a> Key<'a> {
-    fn of(key: &DigestKey, labels: &'a [u8]) -> Key<'a> {
-        Key { hash: hash(key, labels), labels }
-    }
-}
-
-impl PartialEq for Key<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.labels.eq_ignore_ascii_case(other.labels)
-    }
-}
-
-impl Eq for Key<'_> {}
-
-impl Hash for Key<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-/// Hands through a hash that was made already.
-#[derive(Default)]
-struct Ready(u64);
-
-impl Hasher for Ready {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {}
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
     }
 }
 

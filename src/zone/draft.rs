@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::digest::Digest;
 use super::page::{
     CUT, DNAME, Entry, HASHED, HEADER, LEAD_MAX, NAMES_MAX, OWN_OWNER, OWN_TTL, SUM, Set, Stored, UNEVEN,
@@ -22,19 +24,19 @@ pub(super) struct EntryDraft<'a> {
     /// Whether `*` is one of them.
     pub(super) wildcard: bool,
     /// RRsets, ascending by type, none of them empty.
-    pub(super) sets: Vec<SetDraft<'a>>,
+    pub(super) sets: SmallVec<[SetDraft<'a>; 2]>,
 }
 
 /// An RRset that is being made; its records are in canonical order without duplicates.
 pub(super) struct SetDraft<'a> {
     pub(super) rtype: RecordType,
-    pub(super) records: Vec<Stored<'a>>,
+    pub(super) records: SmallVec<[Stored<'a>; 2]>,
 }
 
 impl<'a> EntryDraft<'a> {
     /// A name without records and children.
     pub(super) fn empty(labels: &'a [u8]) -> EntryDraft<'a> {
-        EntryDraft { labels, children: 0, wildcard: false, sets: Vec::new() }
+        EntryDraft { labels, children: 0, wildcard: false, sets: SmallVec::new() }
     }
 
     /// A name as a page holds it.
@@ -100,15 +102,26 @@ impl<'a> SetDraft<'a> {
 
     /// Brings records that came in any order into canonical order; of duplicates the first stays.
     /// Returns how many went.
-    pub(super) fn settle(&mut self) -> u64 {
-        if self.records.len() < 2 {
-            return 0;
-        }
+    pub(super) fn settle(&mut self, scratch: &mut Vec<u8>) -> u64 {
         let before = self.records.len();
         let rtype = self.rtype;
-        self.records.sort_by_cached_key(|record| canonical(rtype, record.rdata));
-        self.records.dedup_by(|later, first| rdata::same(rtype, later.rdata, first.rdata));
+        if before > 1 && !self.is_ascending(scratch) {
+            self.records.sort_by_cached_key(|record| canonical(rtype, record.rdata));
+            self.records.dedup_by(|later, first| rdata::same(rtype, later.rdata, first.rdata));
+        }
         (before - self.records.len()) as u64
+    }
+
+    /// Whether the records are in canonical order, each once.
+    fn is_ascending(&self, scratch: &mut Vec<u8>) -> bool {
+        let mut pairs = self.records.windows(2);
+        pairs.all(|pair| {
+            scratch.clear();
+            rdata::canonical(self.rtype, pair[0].rdata, scratch);
+            let middle = scratch.len();
+            rdata::canonical(self.rtype, pair[1].rdata, scratch);
+            scratch[..middle] < scratch[middle..]
+        })
     }
 
     /// Gives all records their least TTL (RFC 2181 §5.2); signatures go with the set that they

@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 use std::collections::btree_map;
 use std::fmt;
 
-use super::builder::parent;
+use smallvec::smallvec;
+
 use super::change::Delta;
 use super::digest::Digest;
 use super::draft::{EntryDraft, PageWriter, SetDraft, TreeWriter, own_spelling};
 use super::order::{Order, is_chained};
 use super::page::{Entry, Page, STOPS, Stored, hash, tag};
+use super::parents::parent;
 use super::tree::{Tree, bits_for, wants_regrowing};
 use super::version::{Version, count_labels};
 use crate::dns::soa::{self, Soa};
@@ -141,7 +143,7 @@ struct Slot<'a> {
 
 enum Content<'a> {
     Kept(Entry<'a>),
-    Open(EntryDraft<'a>),
+    Open(Box<EntryDraft<'a>>),
 }
 
 impl<'a> Slot<'a> {
@@ -154,7 +156,7 @@ impl<'a> Slot<'a> {
 
     fn open(&mut self) -> &mut EntryDraft<'a> {
         if let Content::Kept(entry) = self.content {
-            self.content = Content::Open(EntryDraft::open(entry));
+            self.content = Content::Open(Box::new(EntryDraft::open(entry)));
         }
         match &mut self.content {
             Content::Open(draft) => draft,
@@ -221,7 +223,7 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
                 Ok(_) => return Err(ApplyError::PresentRecord),
                 Err(place) => entry.sets[at].records.insert(place, stored),
             },
-            Err(at) => entry.sets.insert(at, SetDraft { rtype: record.rtype, records: vec![stored] }),
+            Err(at) => entry.sets.insert(at, SetDraft { rtype: record.rtype, records: smallvec![stored] }),
         }
         let (digest, written) = Digest::shares(&base.key, record, &mut self.scratch);
         self.digest += digest;
@@ -272,7 +274,8 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
             let fresh = self.locate(missing).is_none();
             if fresh {
                 let hash = hash(&self.base.key, missing);
-                let slot = Slot { tag: tag(hash), content: Content::Open(EntryDraft::empty(missing)) };
+                let slot =
+                    Slot { tag: tag(hash), content: Content::Open(Box::new(EntryDraft::empty(missing))) };
                 let index = self.base.tree.index_of(hash);
                 self.page(index).slots.push(slot);
                 self.names += 1;

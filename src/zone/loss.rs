@@ -9,9 +9,9 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::builder::parent;
 use super::change::Delta;
 use super::page::{Entry, HASHED, Set, hash};
+use super::parents::parent;
 use super::version::Version;
 use crate::dns::{RecordType, rdata};
 

@@ -10,7 +10,7 @@
 //! | `tree` | the copy-on-write tree of pages |
 //! | `page`, `draft` | a page as it is read and as it is written |
 //! | `version`, `lookup`, `node`, `walk` | a version, what it finds, and all records in a row |
-//! | `builder`, `heap`, `reread`, `edit`, `diff`, `loss` | how versions are made and compared |
+//! | `builder`, `heap`, `parents`, `reread`, `edit`, `diff`, `loss` | how versions are made and compared |
 //! | `demands`, [`zonemd`] | what a version must be like; its digest for others (RFC 8976) |
 //! | `order` | what proves absence in signed zones: NSEC and NSEC3 in their order |
 //! | `set` | all zones of a server |
@@ -31,6 +31,7 @@ mod loss;
 mod node;
 mod order;
 mod page;
+mod parents;
 mod reread;
 mod set;
 pub mod text;

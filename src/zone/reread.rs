@@ -8,13 +8,13 @@
 //! of the tree are the business of `edit`. Both passes must see the same file: the caller compares
 //! their hashes. What the checks will ask of the whole zone is gathered on the way ([`References`]).
 
-use super::builder::{BuildError, Counts, Source, take_soa};
+use super::builder::{BuildError, Counts, Scratch, Source, take_soa};
 use super::checks::References;
 use super::diff::Differences;
 use super::digest::Digest;
 use super::draft::PageWriter;
 use super::edit::change;
-use super::heap::Heap;
+use super::heap::{Heap, Part};
 use super::page::{Page, hash, tag};
 use super::tree::page_index;
 use super::version::Version;
@@ -128,16 +128,18 @@ impl Reread<'_> {
     /// The version that the file is.
     pub fn finish(mut self) -> Rebuilt {
         let base = self.base;
-        self.heap.sort();
+        let mut parts = self.heap.into_parts();
+        parts.iter_mut().for_each(Part::sort);
         let mut found = Differences::in_pages_of(base, self.soa.as_ref());
-        let mut owners = self.heap.owners().peekable();
+        let owners = parts.iter().flat_map(|part| part.owners().map(move |owner| (part, owner)));
+        let (mut owners, mut scratch) = (owners.peekable(), Scratch::default());
         let mut page = PageWriter::default();
         for (index, _) in self.differing.pages.iter().enumerate().filter(|(_, differs)| **differs) {
-            while let Some((hash, labels, run)) =
-                owners.next_if(|(hash, ..)| base.tree.index_of(*hash) == index)
+            while let Some((part, (hash, labels, run))) =
+                owners.next_if(|(_, (hash, ..))| base.tree.index_of(*hash) == index)
             {
-                let mut entry = self.heap.draft(labels, run, base.apex());
-                entry.settle(Source::File, &mut self.counts);
+                let mut entry = part.draft(labels, run, base.apex());
+                entry.settle(Source::File, &mut self.counts, &mut scratch);
                 page.write(tag(hash), &entry, base.apex());
             }
             found.pages(Page::of(base.tree.page(index)), Page::of(&page.finish()));

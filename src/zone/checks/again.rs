@@ -60,7 +60,7 @@ fn each_deciding(target: &[u8], mut visit: impl FnMut(&[u8])) {
     visit(target);
     let mut wildcard = Vec::with_capacity(2 + target.len());
     let mut labels = target;
-    while let Some(above) = super::super::builder::parent(labels) {
+    while let Some(above) = super::super::parents::parent(labels) {
         if !above.is_empty() {
             visit(above);
         }
@@ -144,7 +144,7 @@ impl<'v> Changes<'v> {
         let mut children: HashMap<u64, Vec<Entry<'v>>> = HashMap::new();
         for changed in &self.names {
             touched.insert(self.name(changed.labels));
-            if let (Some(new), Some(above)) = (changed.new, super::super::builder::parent(changed.labels)) {
+            if let (Some(new), Some(above)) = (changed.new, super::super::parents::parent(changed.labels)) {
                 children.entry(hash(&self.after.key, above)).or_default().push(new);
             }
         }
