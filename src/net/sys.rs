@@ -362,6 +362,20 @@ fn set_option(fd: RawFd, level: libc::c_int, name: libc::c_int, value: libc::c_i
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Octets from which on memory comes from the system by itself and goes back when it is freed.
+#[cfg(target_env = "gnu")]
+const GIVEN_BACK_OCTETS: libc::c_int = 128 * 1024;
+
+/// Lets large pieces of memory always go back to the system. glibc begins so, but the first large piece
+/// that is freed teaches it to keep the next ones, and after a large zone was loaded twice as much would be
+/// held as is used. To be called before other threads run.
+#[cfg(target_env = "gnu")]
+pub fn give_memory_back() {
+    // SAFETY: it sets a number of the allocator, takes no pointers, and any number is a valid one. If it
+    // is refused the default stays.
+    let _ = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, GIVEN_BACK_OCTETS) };
+}
+
 /// Wakes every thread that waits with it, once and for all.
 #[derive(Clone, Debug)]
 pub struct Wake(Arc<OwnedFd>);

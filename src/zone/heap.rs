@@ -3,7 +3,7 @@
 //! They are packed into parts by the highest bits of their owners' hashes. All of a name is in one part, the
 //! parts follow each other as the pages will, and the cache of a processor holds a part while it is sorted and
 //! taken out: memory that is visited in no order costs more than all that is done there. What is small has one
-//! part.
+//! part. Records of one owner that come one after the other share its name.
 
 use smallvec::smallvec;
 
@@ -18,17 +18,26 @@ pub(super) struct Heap {
     apex_len: usize,
 }
 
-/// The records of some names. Each is packed: hash of the owner, owner length, owner, type, TTL, RDATA
-/// length, RDATA.
+/// The records of some names, in groups of one owner: hash and name of it, then each record's type, TTL, RDATA
+/// length and RDATA.
 #[derive(Default)]
 pub(super) struct Part {
     octets: Vec<u8>,
-    /// Hash and place of each record, in the order of the hashes once the part was sorted.
+    /// Where the last group begins.
+    last: Option<usize>,
+    /// Hash and place of each group, in the order of the hashes once the part was sorted.
     index: Vec<(u64, usize)>,
     apex_len: usize,
 }
 
-/// A name: its hash, its labels below the apex, its records in the index.
+/// A group of records.
+struct Group<'a> {
+    hash: u64,
+    owner: NameRef<'a>,
+    records: &'a [u8],
+}
+
+/// A name: its hash, its labels below the apex, its groups in the index.
 pub(super) type Owner<'a> = (u64, &'a [u8], &'a [(u64, usize)]);
 
 /// What is one part up to here becomes [`PARTS`]: about what a processor has for itself.
@@ -62,10 +71,8 @@ impl Heap {
     fn divide(&mut self) {
         let whole = std::mem::take(&mut self.parts);
         self.parts = std::iter::repeat_with(|| Part::new(self.apex_len)).take(PARTS).collect();
-        for part in whole {
-            for (hash, at) in part.records() {
-                self.push(hash, part.record(at));
-            }
+        for group in whole.iter().flat_map(Part::groups) {
+            group.1.records().for_each(|record| self.push(group.1.hash, record));
         }
     }
 
@@ -81,34 +88,47 @@ impl Part {
     }
 
     fn push(&mut self, hash: u64, record: RecordRef<'_>) {
-        let length = u16::try_from(record.rdata.len()).expect("RDATA fits 65,535 octets");
+        let rdata_len = u16::try_from(record.rdata.len()).expect("RDATA fits 65,535 octets");
         let owner = record.owner.wire();
-        self.octets.reserve(HASH + 1 + owner.len() + FIXED + record.rdata.len());
-        self.octets.extend_from_slice(&hash.to_ne_bytes());
-        self.octets.push(owner.len() as u8);
-        self.octets.extend_from_slice(owner);
+        let octets = &mut self.octets;
+        octets.reserve(HEAD + owner.len() + FIXED + record.rdata.len());
+        let known = self.last.filter(|&at| {
+            let group = group(octets, at);
+            let length = group.records.len() + FIXED + record.rdata.len();
+            group.hash == hash && group.owner.wire() == owner && u32::try_from(length).is_ok()
+        });
+        let at = known.unwrap_or_else(|| {
+            let at = octets.len();
+            octets.extend_from_slice(&hash.to_ne_bytes());
+            octets.extend_from_slice(&[0; LENGTH]);
+            octets.push(owner.len() as u8);
+            octets.extend_from_slice(owner);
+            at
+        });
         let [t0, t1] = record.rtype.0.to_be_bytes();
         let [l0, l1, l2, l3] = record.ttl.to_be_bytes();
-        let [n0, n1] = length.to_be_bytes();
-        self.octets.extend_from_slice(&[t0, t1, l0, l1, l2, l3, n0, n1]);
-        self.octets.extend_from_slice(record.rdata);
+        let [n0, n1] = rdata_len.to_be_bytes();
+        octets.extend_from_slice(&[t0, t1, l0, l1, l2, l3, n0, n1]);
+        octets.extend_from_slice(record.rdata);
+        let length = (octets.len() - at - HEAD - owner.len()) as u32;
+        octets[at + HASH..at + HASH + LENGTH].copy_from_slice(&length.to_ne_bytes());
+        self.last = Some(at);
     }
 
-    /// Hash and place of each record as they came.
-    fn records(&self) -> impl Iterator<Item = (u64, usize)> {
-        let mut at = 0;
+    /// The groups as they came, with their places.
+    fn groups(&self) -> impl Iterator<Item = (usize, Group<'_>)> {
+        let mut next = 0;
         std::iter::from_fn(move || {
-            let (hash, _) = self.octets.get(at..)?.split_first_chunk::<HASH>()?;
-            let place = at;
-            let record = self.record(place);
-            at += HASH + 1 + record.owner.wire_len() + FIXED + record.rdata.len();
-            Some((u64::from_ne_bytes(*hash), place))
+            let at = next;
+            let found = (at < self.octets.len()).then(|| group(&self.octets, at))?;
+            next += HEAD + found.owner.wire_len() + found.records.len();
+            Some((at, found))
         })
     }
 
     /// Brings the records of each name together, in the order in which they came.
     pub(super) fn sort(&mut self) {
-        let mut index: Vec<(u64, usize)> = self.records().collect();
+        let mut index: Vec<(u64, usize)> = self.groups().map(|(at, group)| (group.hash, at)).collect();
         index.sort_unstable();
         // Two names with one hash are as rare as 64 bits make them; they still must not be mixed.
         for run in index.chunk_by_mut(|a, b| a.0 == b.0) {
@@ -125,12 +145,12 @@ impl Part {
         self.runs().flat_map(|run| self.owners_of(run))
     }
 
-    /// The records whose owners have one hash, ascending by it; the part was sorted.
+    /// The groups whose owners have one hash, ascending by it; the part was sorted.
     pub(super) fn runs(&self) -> impl Iterator<Item = &[(u64, usize)]> {
         self.index.chunk_by(|a, b| a.0 == b.0)
     }
 
-    /// The names of such records, which is nearly always one.
+    /// The names of such groups, which is nearly always one.
     pub(super) fn owners_of<'a>(&'a self, run: &'a [(u64, usize)]) -> impl Iterator<Item = Owner<'a>> {
         run.chunk_by(|a, b| self.labels(a.1).eq_ignore_ascii_case(self.labels(b.1)))
             .map(|run| (run[0].0, self.labels(run[0].1), run))
@@ -144,14 +164,8 @@ impl Part {
         apex: NameRef<'_>,
     ) -> EntryDraft<'a> {
         let mut entry = EntryDraft::empty(labels);
-        // A name that somebody made of thousands of types would move them all for each.
-        let by_type = (run.len() > SORTED_FROM).then(|| {
-            let mut run = run.to_vec();
-            run.sort_by_key(|(_, at)| self.record(*at).rtype);
-            run
-        });
-        for &(_, at) in by_type.as_deref().unwrap_or(run) {
-            let record = self.record(at);
+        let records = || run.iter().flat_map(|(_, at)| group(&self.octets, *at).records());
+        let mut put = |record: RecordRef<'a>| {
             let owner = own_spelling(record.owner, labels, apex);
             let stored = Stored { ttl: record.ttl, owner, rdata: record.rdata };
             match entry.set_at(record.rtype) {
@@ -160,31 +174,55 @@ impl Part {
                     entry.sets.insert(at, SetDraft { rtype: record.rtype, records: smallvec![stored] });
                 }
             }
+        };
+        if records().nth(SORTED_FROM).is_some() {
+            // A name that somebody made of thousands of types would move them all for each.
+            let mut records: Vec<RecordRef<'a>> = records().collect();
+            records.sort_by_key(|record| record.rtype);
+            records.into_iter().for_each(&mut put);
+        } else {
+            records().for_each(&mut put);
         }
         entry
     }
 
-    /// The labels below the apex of the owner of the record at `at`.
+    /// The labels below the apex of the owner of the group at `at`.
     fn labels(&self, at: usize) -> &[u8] {
-        let length = usize::from(self.octets[at + HASH]);
-        &self.octets[at + HASH + 1..at + HASH + 1 + length - self.apex_len]
+        let owner = group(&self.octets, at).owner.wire();
+        &owner[..owner.len() - self.apex_len]
     }
+}
 
-    fn record(&self, at: usize) -> RecordRef<'_> {
-        let at = at + HASH;
-        let (owner, rest) = self.octets[at + 1..].split_at(usize::from(self.octets[at]));
-        let (&[t0, t1, l0, l1, l2, l3, n0, n1], rest) =
-            rest.split_first_chunk::<FIXED>().expect("a record was packed whole");
-        RecordRef {
-            owner: NameRef::from_valid_wire(owner),
-            rtype: RecordType(u16::from_be_bytes([t0, t1])),
-            ttl: u32::from_be_bytes([l0, l1, l2, l3]),
-            rdata: &rest[..usize::from(u16::from_be_bytes([n0, n1]))],
-        }
+/// The group at `at`.
+fn group(octets: &[u8], at: usize) -> Group<'_> {
+    let packed = "a group was packed whole";
+    let (hash, rest) = octets[at..].split_first_chunk::<HASH>().expect(packed);
+    let (length, rest) = rest.split_first_chunk::<LENGTH>().expect(packed);
+    let (&owner_len, rest) = rest.split_first().expect(packed);
+    let (owner, rest) = rest.split_at(usize::from(owner_len));
+    let records = &rest[..u32::from_ne_bytes(*length) as usize];
+    Group { hash: u64::from_ne_bytes(*hash), owner: NameRef::from_valid_wire(owner), records }
+}
+
+impl<'a> Group<'a> {
+    /// Its records as they came.
+    fn records(&self) -> impl Iterator<Item = RecordRef<'a>> + use<'a> {
+        let (owner, mut rest) = (self.owner, self.records);
+        std::iter::from_fn(move || {
+            let (&[t0, t1, l0, l1, l2, l3, n0, n1], after) = rest.split_first_chunk::<FIXED>()?;
+            let (rdata, after) = after.split_at(usize::from(u16::from_be_bytes([n0, n1])));
+            rest = after;
+            let rtype = RecordType(u16::from_be_bytes([t0, t1]));
+            Some(RecordRef { owner, rtype, ttl: u32::from_be_bytes([l0, l1, l2, l3]), rdata })
+        })
     }
 }
 
 /// Octets of a hash.
 const HASH: usize = size_of::<u64>();
-/// Octets of type, TTL and RDATA length.
+/// Octets that say how long the records of a group are.
+const LENGTH: usize = size_of::<u32>();
+/// Octets before the name of a group: those and that of the name's length.
+const HEAD: usize = HASH + LENGTH + 1;
+/// Octets of a record before its RDATA: type, TTL and the RDATA's length.
 const FIXED: usize = 8;
