@@ -271,6 +271,16 @@ mod tests {
     }
 
     #[test]
+    fn o01_networks_of_both_families_are_apart() {
+        let of = |address: &str| network(address.parse().unwrap());
+        assert_eq!(of("192.0.2.1"), of("192.0.2.255"));
+        assert_eq!(of("2001:db8:1:2ff::"), of("2001:db8:1:200::ffff"));
+        let apart = ["0.0.0.0", "0.0.1.0", "255.255.255.0", "::", "0:0:0:100::", "::100:0:0:0:0:0", "ff00::"];
+        let networks: std::collections::BTreeSet<u64> = apart.iter().map(|address| of(address)).collect();
+        assert_eq!(networks.len(), apart.len());
+    }
+
+    #[test]
     fn o01_each_n_th_reply_over_the_limit_is_truncated() {
         let measures = |slip| {
             let limits = limits(RateSettings { slip, ..settings() });

@@ -10,6 +10,7 @@ use crate::dns::edns::{Opt, OptOption, code};
 use crate::dns::message::{Header, Question, Reader, Section, Writer};
 use crate::dns::tsig::{Algorithm, Checked, Keyring, Verifier, sign_request};
 use crate::dns::{Class, Name};
+use crate::limits::{OBSERVED_MAX, REFUSALS_MAX};
 use crate::policy::cookies::{CookieMode, CookieSecret, Cookies};
 use crate::policy::{PeerFacts, Peers, Rule, RuleBook, RuleSet, Who, ZoneRules};
 use crate::time::{Tick, Wall};
@@ -298,9 +299,22 @@ fn a25_chaos_names() {
     let class_at = octets.len() - 1;
     octets[class_at] = 3;
     assert_eq!(ask(&world, &octets), ["Refused"]);
-    let facts = ServerFacts { version: Some("Bellwether".to_owned()), ..ServerFacts::default() };
+    let told = |text: &str| Some(text.to_owned());
+    let facts = ServerFacts { version: told("Bellwether"), identity: told("ns1"), ..ServerFacts::default() };
     world.facts = Arc::new(facts);
-    assert_eq!(ask(&world, &octets), ["NoError aa", "an version.bind. 0 TXT \"Bellwether\""]);
+    for (qname, text) in [
+        ("version.bind.", "Bellwether"),
+        ("VERSION.server.", "Bellwether"),
+        ("hostname.bind.", "ns1"),
+        ("id.server.", "ns1"),
+    ] {
+        let mut octets = query(qname, "TXT");
+        *octets.last_mut().unwrap() = 3;
+        assert_eq!(ask(&world, &octets), ["NoError aa".to_owned(), format!("an {qname} 0 TXT \"{text}\"")]);
+    }
+    let mut octets = query("authors.bind.", "TXT");
+    *octets.last_mut().unwrap() = 3;
+    assert_eq!(ask(&world, &octets), ["Refused"]);
 }
 
 #[test]
@@ -360,6 +374,37 @@ fn counters_follow_the_replies() {
     assert!(worker.refused.is_empty(), "an ordinary query is only counted");
     let (_, _, worker) = send(&world(), STRANGER, Transport::Udp, &query("big.big.", "A"));
     assert_eq!(worker.counters.truncated(), 1);
+    let ordinary = |worker: &WorkerState| {
+        let counters = &worker.counters;
+        let special = [counters.dropped(), counters.notifies(), counters.transfers(), counters.shed()];
+        (special, counters.refusals(Reason::NotServed), counters.lost_observations())
+    };
+    assert_eq!(ordinary(&worker), ([0; 4], 0, 0));
+    let (_, _, worker) = send(&world(), PRIMARY, Transport::Tls, &query("example.", "AXFR"));
+    assert_eq!((ordinary(&worker).0, worker.counters.requests(Transport::Tls)), ([0, 0, 1, 0], 1));
+    assert_eq!(worker.counters.requests(Transport::Udp), 0);
+    let notify = with_soa(OpCode::Notify, "example.", "SOA", 99);
+    let (_, _, worker) = send(&world(), PRIMARY, Transport::Udp, &notify);
+    assert_eq!(ordinary(&worker).0, [0, 1, 0, 0]);
+    let mut answer = query("www.example.", "A");
+    answer[2] |= 0x80;
+    let (_, _, worker) = send(&world(), STRANGER, Transport::Udp, &answer);
+    assert_eq!(ordinary(&worker).0, [1, 0, 0, 0]);
+}
+
+#[test]
+fn what_a_worker_notes_has_a_bound() {
+    let mut worker = WorkerState::default();
+    let seen = Observation { zone: ZoneId(0), peer: PeerId(1), asked: Asked::Soa };
+    for _ in 0..OBSERVED_MAX + 3 {
+        worker.observe(seen.clone());
+    }
+    assert_eq!((worker.observed.len(), worker.counters.lost_observations()), (OBSERVED_MAX, 3));
+    let from = STRANGER.parse().unwrap();
+    for _ in 0..REFUSALS_MAX + 3 {
+        worker.refuse(Refusal { reason: Reason::QueryDenied, detail: None, from, name: None, key: None });
+    }
+    assert_eq!(worker.refused.len(), REFUSALS_MAX);
 }
 
 #[test]

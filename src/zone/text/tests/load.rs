@@ -91,6 +91,11 @@ fn p8_checks_warn_of_likely_slips() {
         warned("*.w 5 NS ns.example.org.\n"),
         ["z:3:7: warning: NS records at the wildcard `*.w.example.com.` [BW-Z17]"]
     );
+    assert_eq!(warned("m 5 MX 0 .\n"), Vec::<String>::new());
+    assert_eq!(
+        warned("n 5 DS 1 13 2 00000000000000000000000000000000000000000000000000000000000000ff\n"),
+        ["z:3:5: warning: `n.example.com.` has a DS record and is no delegation [BW-Z17]"]
+    );
     assert_eq!(
         warned("m 5 MX 0 .\nm 5 MX 10 n.example.org.\n"),
         ["z:3:5: warning: `m.example.com.` has the MX `.` and others [BW-Z18]"]
@@ -137,6 +142,22 @@ fn g07_odd_timers_are_told() {
             "RNAME `host\\@example.com.` has an @ in its first label",
         ]
     );
+}
+
+#[test]
+fn g07_timers_at_the_edge_are_not_odd() {
+    let said = |timers: &str| -> Vec<String> {
+        let text = format!("@ 5 SOA ns host 1 {timers}\n@ 5 NS ns.example.org.\n");
+        load_text(&text).unwrap().warnings.iter().map(|warning| warning.message.clone()).collect()
+    };
+    assert_eq!(said("7200 7200 86400 86400"), Vec::<String>::new());
+    assert_eq!(said("43200 43200 86400 0"), Vec::<String>::new());
+    assert_eq!(said("43201 43200 86400 0"), ["EXPIRE 86400 is less than REFRESH 43201 + RETRY 43200"]);
+    assert_eq!(said("7200 7200 86399 86401").len(), 2);
+    assert_eq!(said("4294967295 4294967295 4294967295 0").len(), 1);
+    for zero in ["7200 0 86400 0", "0 0 86400 0"] {
+        assert_eq!(said(zero), ["REFRESH or RETRY is 0"]);
+    }
 }
 
 #[test]
