@@ -14,6 +14,7 @@ use crate::zone::{Demands, Digest, DigestKey};
 mod anything;
 mod load;
 mod reload;
+mod shown;
 
 const KEY: DigestKey = DigestKey([7; 16]);
 const SOA: &str = "@ 3600 SOA ns hostmaster 1 7200 900 1209600 300\n";
