@@ -1,4 +1,4 @@
-//! Messages from anybody, over a plain and a signed zone: each gets a well-formed reply or silence.
+//! Messages from anybody, over a plain zone and two signed ones: each gets a well-formed reply or silence.
 //!
 //! The first octet chooses the transport; the rest is the message.
 #![no_main]
@@ -8,8 +8,9 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use bellwether::dns::Name;
+use bellwether::dns::message::{Reader, Scratch};
 use bellwether::dns::tsig::{Algorithm, Key};
+use bellwether::dns::{Name, rdata};
 use bellwether::ident::{Transport, ZoneId};
 use bellwether::policy::cookies::{CookieMode, CookieSecret, Cookies};
 use bellwether::policy::rates::{RateLimits, RateSettings, RateTable};
@@ -45,6 +46,7 @@ fuzz_target!(|input: &[u8]| {
                 assert_eq!((reply[2] & 0x80, message[2] & 0x80), (0x80, 0), "a reply to a request");
                 assert_eq!(reply[2] & 0x78, message[2] & 0x78, "the opcode");
                 Message::from_vec(reply).expect("a well-formed reply");
+                read_again(reply);
             }
             Outcome::Transfer(_) => assert!(matches!(transport, Transport::Tcp | Transport::Tls)),
             Outcome::Drop => {}
@@ -54,6 +56,19 @@ fuzz_target!(|input: &[u8]| {
         worker.refused.clear();
     });
 });
+
+/// We too must be able to read what we write, and it must hold as many records as it says.
+fn read_again(reply: &[u8]) {
+    let mut reader = Reader::new(reply).expect("a reply that we can read");
+    let pseudo = u16::from(reader.edns().is_some()) + u16::from(reader.tsig().is_some());
+    let [_, answers, authority, additional] = reader.header().counts;
+    let (mut scratch, mut seen) = (Scratch::new(), 0);
+    while let Some((_, _, record)) = reader.next_record(&mut scratch).expect("a record that we can read") {
+        assert!(rdata::check(record.rtype, record.rdata).is_ok());
+        seen += 1;
+    }
+    assert_eq!(seen + pseudo, answers + authority + additional);
+}
 
 fn slot(id: u32, apex: &str, octets: &'static [u8]) -> (Name, Option<Arc<Slot>>) {
     let apex = Name::parse(apex).expect("a name");
@@ -68,12 +83,13 @@ fn world() -> World {
     let slots = [
         slot(1, "example.com.", include_bytes!("../zones/plain.zone")),
         slot(2, "signed.test.", include_bytes!("../zones/signed.zone")),
+        slot(3, "nsec.test.", include_bytes!("../zones/nsec.zone")),
     ];
     let name = Name::parse("key.").expect("a name");
     let algorithm: Algorithm = "hmac-sha256".parse().expect("an algorithm");
     let key = Key::new(name, algorithm, b"sixteen octets!!");
     let anybody = RuleSet::new(vec![Rule { who: Who::Any, text: "any".to_owned() }]);
-    let rules = [1, 2].map(|id| {
+    let rules = [1, 2, 3].map(|id| {
         let rules = ZoneRules { transfer: anybody.clone(), query: RuleSet::any(), notify_from: Vec::new() };
         (ZoneId(id), Arc::new(rules))
     });

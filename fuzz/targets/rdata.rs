@@ -19,6 +19,11 @@ fuzz_target!(|input: &[u8]| {
     rdata::canonical(rtype, &form, &mut again);
     assert_eq!(form, again, "the canonical form of a canonical form");
     assert!(rdata::same(rtype, octets, &form));
+    // The same octets in a message, where names may be compressed.
+    let mut read_back = Vec::new();
+    if rdata::read(rtype, octets, 0, octets.len(), &mut read_back).is_ok() {
+        assert!(rdata::check(rtype, &read_back).is_ok());
+    }
     // The same octets as text.
     if let Some(wire) = read(rtype, octets) {
         assert!(rdata::check(rtype, &wire).is_ok());
@@ -48,7 +53,13 @@ fn read(rtype: RecordType, line: &[u8]) -> Option<Vec<u8>> {
         }
     }
     let mut wire = Vec::new();
-    rdata::from_text(rtype, &tokens, NameRef::ROOT, &mut wire).ok().map(|()| wire)
+    match rdata::from_text(rtype, &tokens, NameRef::ROOT, &mut wire) {
+        Ok(()) => Some(wire),
+        Err(error) => {
+            assert!(!error.to_string().is_empty() && error.hint() != Some(String::new()));
+            None
+        }
+    }
 }
 
 /// Where an octet stands that is not escaped and ends a token.

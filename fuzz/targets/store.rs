@@ -1,8 +1,9 @@
 //! What the store reads back: values that somebody changed under fitting checksums, and then the rest.
 //!
-//! The input is a run of patches to the values of a store with two zones, one of them with its body in a file:
-//! which value (top bit: cut it off there, next bit: make room instead of writing over), where, how many octets,
-//! the octets. Checksums are made anew, since they would stop everything.
+//! The first octet says whether the database is lost; the rest is a run of patches to the values of a store with
+//! two zones, one of them with its body in a file: which value (top bit: cut it off there, next bit: make room
+//! instead of writing over), where, how many octets, the octets. Checksums are made anew, since they would stop
+//! everything.
 #![no_main]
 
 use std::io::{self, Read};
@@ -46,6 +47,7 @@ enum Place {
 }
 
 fuzz_target!(|input: &[u8]| {
+    let Some((lost, input)) = input.split_first() else { return };
     let (base, values) = &*BASE;
     let (disk, mut values) = (base.copy(), values.clone());
     for (which, at, octets) in patches(input) {
@@ -62,9 +64,13 @@ fuzz_target!(|input: &[u8]| {
         }
     }
     put(&disk, &values);
+    let is_lost = lost & 1 != 0;
+    if is_lost {
+        disk.remove(&Path::new(DIR).join("state.redb")).expect("it was there");
+    }
     let first = opened(&disk);
     let again = opened(&disk);
-    assert!(again.notes.is_empty() && first.notes.is_empty(), "the database itself is sound");
+    assert_eq!((first.notes.is_empty(), again.notes.is_empty()), (!is_lost, true));
     for zone in &again.zones {
         let before = first.zones.iter().find(|before| before.apex == zone.apex).expect("it was there before");
         let may_be_damaged = zone.version.is_none();

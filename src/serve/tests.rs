@@ -397,7 +397,7 @@ fn what_a_worker_notes_has_a_bound() {
     let mut worker = WorkerState::default();
     let seen = Observation { zone: ZoneId(0), peer: PeerId(1), asked: Asked::Soa };
     for _ in 0..OBSERVED_MAX + 3 {
-        worker.observe(seen.clone());
+        worker.observe(seen);
     }
     assert_eq!((worker.observed.len(), worker.counters.lost_observations()), (OBSERVED_MAX, 3));
     let from = STRANGER.parse().unwrap();
