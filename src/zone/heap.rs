@@ -42,6 +42,9 @@ pub(super) type Owner<'a> = (u64, &'a [u8], &'a [(u64, usize)]);
 
 /// What is one part up to here becomes [`PARTS`]: about what a processor has for itself.
 const UNDIVIDED_OCTETS_MAX: usize = 512 * 1024;
+/// What a part has room for from the beginning. It comes from the system in one piece, of which only what is
+/// written takes memory, and goes back in one; parts that grew there from nothing would leave holes behind.
+const PART_OCTETS: usize = 160 * 1024;
 /// 2^[`PART_BITS`].
 const PARTS: usize = 1 << PART_BITS;
 const PART_BITS: u32 = 8;
@@ -70,7 +73,8 @@ impl Heap {
 
     fn divide(&mut self) {
         let whole = std::mem::take(&mut self.parts);
-        self.parts = std::iter::repeat_with(|| Part::new(self.apex_len)).take(PARTS).collect();
+        let part = || Part { octets: Vec::with_capacity(PART_OCTETS), ..Part::new(self.apex_len) };
+        self.parts = std::iter::repeat_with(part).take(PARTS).collect();
         for group in whole.iter().flat_map(Part::groups) {
             group.1.records().for_each(|record| self.push(group.1.hash, record));
         }
