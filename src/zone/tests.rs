@@ -1,5 +1,6 @@
 //! The room as a whole: lookups of the RFCs in a table, and a model that says the same naively.
 
+mod build;
 mod model;
 mod order;
 
