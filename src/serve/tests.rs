@@ -10,7 +10,6 @@ use crate::dns::edns::{Opt, OptOption, code};
 use crate::dns::message::{Header, Question, Reader, Section, Writer};
 use crate::dns::tsig::{Algorithm, Checked, Keyring, Verifier, sign_request};
 use crate::dns::{Class, Name};
-use crate::limits::{OBSERVED_MAX, REFUSALS_MAX};
 use crate::policy::cookies::{CookieMode, CookieSecret, Cookies};
 use crate::policy::{PeerFacts, Peers, Rule, RuleBook, RuleSet, Who, ZoneRules};
 use crate::time::{Tick, Wall};
@@ -23,6 +22,7 @@ mod limits;
 mod options;
 mod peers;
 mod reports;
+mod worker;
 
 use peers::signed;
 
@@ -362,49 +362,6 @@ fn explain_is_the_same_code_with_a_trace() {
             "x.www.example. does not exist; its closest encloser is www.example. without a wildcard",
         ]
     );
-}
-
-#[test]
-fn counters_follow_the_replies() {
-    let (_, _, worker) = send(&world(), STRANGER, Transport::Udp, &query("not.ours.", "A"));
-    let counters = &worker.counters;
-    assert_eq!(counters.requests(Transport::Udp), 1);
-    assert_eq!(counters.replies(ResponseCode::Refused), 1);
-    assert_eq!(counters.refusals(Reason::NotServed), 1);
-    assert!(worker.refused.is_empty(), "an ordinary query is only counted");
-    let (_, _, worker) = send(&world(), STRANGER, Transport::Udp, &query("big.big.", "A"));
-    assert_eq!(worker.counters.truncated(), 1);
-    let ordinary = |worker: &WorkerState| {
-        let counters = &worker.counters;
-        let special = [counters.dropped(), counters.notifies(), counters.transfers(), counters.shed()];
-        (special, counters.refusals(Reason::NotServed), counters.lost_observations())
-    };
-    assert_eq!(ordinary(&worker), ([0; 4], 0, 0));
-    let (_, _, worker) = send(&world(), PRIMARY, Transport::Tls, &query("example.", "AXFR"));
-    assert_eq!((ordinary(&worker).0, worker.counters.requests(Transport::Tls)), ([0, 0, 1, 0], 1));
-    assert_eq!(worker.counters.requests(Transport::Udp), 0);
-    let notify = with_soa(OpCode::Notify, "example.", "SOA", 99);
-    let (_, _, worker) = send(&world(), PRIMARY, Transport::Udp, &notify);
-    assert_eq!(ordinary(&worker).0, [0, 1, 0, 0]);
-    let mut answer = query("www.example.", "A");
-    answer[2] |= 0x80;
-    let (_, _, worker) = send(&world(), STRANGER, Transport::Udp, &answer);
-    assert_eq!(ordinary(&worker).0, [1, 0, 0, 0]);
-}
-
-#[test]
-fn what_a_worker_notes_has_a_bound() {
-    let mut worker = WorkerState::default();
-    let seen = Observation { zone: ZoneId(0), peer: PeerId(1), asked: Asked::Soa };
-    for _ in 0..OBSERVED_MAX + 3 {
-        worker.observe(seen);
-    }
-    assert_eq!((worker.observed.len(), worker.counters.lost_observations()), (OBSERVED_MAX, 3));
-    let from = STRANGER.parse().unwrap();
-    for _ in 0..REFUSALS_MAX + 3 {
-        worker.refuse(Refusal { reason: Reason::QueryDenied, detail: None, from, name: None, key: None });
-    }
-    assert_eq!(worker.refused.len(), REFUSALS_MAX);
 }
 
 #[test]
