@@ -15,7 +15,6 @@ use crate::dns::{NameRef, RecordRef, RecordType};
 pub(super) struct Heap {
     /// By the highest bits of the hash: one, or [`PARTS`].
     parts: Vec<Part>,
-    apex_len: usize,
 }
 
 /// The records of some names, in groups of one owner: hash and name of it, then each record's type, TTL, RDATA
@@ -54,8 +53,7 @@ const SORTED_FROM: usize = 64;
 impl Heap {
     /// No records of the zone with this apex.
     pub(super) fn of_zone(apex: NameRef<'_>) -> Heap {
-        let apex_len = apex.wire_len();
-        Heap { parts: vec![Part::new(apex_len)], apex_len }
+        Heap { parts: vec![Part { apex_len: apex.wire_len(), ..Part::default() }] }
     }
 
     /// Adds a record, whose owner has this hash and lies in the zone.
@@ -64,19 +62,20 @@ impl Heap {
             [only] => {
                 only.push(hash, record);
                 if only.octets.len() > UNDIVIDED_OCTETS_MAX {
-                    self.divide();
+                    let whole = std::mem::take(only);
+                    self.divide(&whole);
                 }
             }
             parts => parts[(hash >> (u64::BITS - PART_BITS)) as usize].push(hash, record),
         }
     }
 
-    fn divide(&mut self) {
-        let whole = std::mem::take(&mut self.parts);
-        let part = || Part { octets: Vec::with_capacity(PART_OCTETS), ..Part::new(self.apex_len) };
+    fn divide(&mut self, whole: &Part) {
+        let apex_len = whole.apex_len;
+        let part = || Part { octets: Vec::with_capacity(PART_OCTETS), apex_len, ..Part::default() };
         self.parts = std::iter::repeat_with(part).take(PARTS).collect();
-        for group in whole.iter().flat_map(Part::groups) {
-            group.1.records().for_each(|record| self.push(group.1.hash, record));
+        for (_, group) in whole.groups() {
+            group.records().for_each(|record| self.push(group.hash, record));
         }
     }
 
@@ -87,10 +86,6 @@ impl Heap {
 }
 
 impl Part {
-    fn new(apex_len: usize) -> Part {
-        Part { apex_len, ..Part::default() }
-    }
-
     fn push(&mut self, hash: u64, record: RecordRef<'_>) {
         let rdata_len = u16::try_from(record.rdata.len()).expect("RDATA fits 65,535 octets");
         let owner = record.owner.wire();
