@@ -30,7 +30,7 @@ use crate::engine::status::ZoneStatus;
 use crate::engine::watch::os::{Notice, Watcher};
 use crate::engine::{Engine, EngineConfig, Settings};
 use crate::env::{Clock, OsClock, OsDisk, OsRandom, Random};
-use crate::ident::Transport;
+use crate::ident::{Transport, ZoneId};
 use crate::net::listen::ListenError;
 use crate::net::upstream::Upstream;
 use crate::store::{Options, Store, StoreError};
@@ -44,6 +44,8 @@ use traffic::Traffic;
 
 /// Threads that hold zones.
 const SHARDS_MAX: usize = 4;
+/// How often [`Service::wait_until_loaded`] looks.
+const LOADED_AGAIN: Duration = Duration::from_millis(5);
 
 /// A running server.
 pub struct Service {
@@ -136,16 +138,29 @@ impl Service {
         &self.engine
     }
 
-    /// Waits until every zone answers or has said why it cannot yet (its primaries are silent, say),
-    /// or `patience` is over.
-    pub fn wait_until_loaded(&self, patience: Duration) -> bool {
+    /// The zones of the config, for [`Service::wait_until_loaded`].
+    pub fn zones(&self) -> Vec<ZoneId> {
+        let running = self.running.lock().expect("no reload panics");
+        running.handles.zone_ids(&running.config)
+    }
+
+    /// Waits until every zone of a list answers or has said why it cannot yet; `false` if that takes
+    /// longer than `patience`. Those that are done are taken off the list, so that asking again asks only
+    /// for the rest.
+    pub fn wait_until_loaded(&self, zones: &mut Vec<ZoneId>, patience: Duration) -> bool {
         let until = Instant::now() + patience;
-        let ids: Vec<_> = {
-            let running = self.running.lock().expect("no reload panics");
-            running.handles.zone_ids(&running.config)
-        };
         let settled = |status: &ZoneStatus| status.state != "loading" || status.problem.is_some();
-        ids.into_iter().all(|zone| self.engine.wait_until(zone, until, settled))
+        loop {
+            while zones
+                .pop_if(|zone| self.engine.status(*zone).is_some_and(|status| settled(&status)))
+                .is_some()
+            {}
+            if zones.is_empty() || Instant::now() >= until {
+                return zones.is_empty();
+            }
+            // Being woken for each of very many zones would take longer than loading them.
+            std::thread::sleep(LOADED_AGAIN);
+        }
     }
 
     /// Reads the config again and every zone file that changed (SIGHUP).

@@ -2,12 +2,16 @@
 
 use std::io;
 
-use crate::server::{Kind, pin};
+use nix::sys::prctl;
+
+use crate::kind::Kind;
+use crate::server::pin;
 
 /// The server's processor and the client's.
 const CORES: [usize; 2] = [0, 1];
 
 /// The field of a run.
+#[derive(Clone)]
 pub struct Field {
     /// Processors that server and client have.
     pub cores: [usize; 2],
@@ -35,7 +39,9 @@ impl Field {
                 None => field.versions.push((*kind, kind.version()?)),
             }
         }
-        pin(cores[1])?;
+        // What outlives its parent becomes ours, with the time that it took.
+        prctl::set_child_subreaper(true)?;
+        pin(&cores[1..])?;
         Ok(field)
     }
 

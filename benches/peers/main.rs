@@ -1,21 +1,39 @@
-//! Bellwether beside other name servers on this machine: processor time for each query, as a
-//! multiple of what the kernel alone takes (`udp`), and processor time and memory for each record of a large
-//! zone that is read from its file (`load`). Without a name it is all of it.
+//! Bellwether beside other name servers on this machine, for what each part of a name server's work costs:
 //!
-//! `cargo bench --bench peers -- [udp] [load] [--quick] [--only NAME,NAME] [--rounds N] [--json FILE]`
+//! | part | what |
+//! |---|---|
+//! | `udp` | a query over UDP, as a multiple of what the kernel alone takes; with proofs; with two workers |
+//! | `tcp` | a query over TCP, one after the other and one a connection |
+//! | `load` | a record of a large zone until its first answer, and in memory |
+//! | `zones` | a hundred thousand small zones until all answer |
+//! | `axfr` | a record of a transfer, plain and signed |
+//! | `secondary` | a record of a transfer until it is served and stored; a start with what was stored |
+//! | `edit` | one changed record, from the file on the primary to the answer of the secondary |
+//! | `many` | ten thousand zones to a secondary that has none; ten thousand NOTIFYs in a second |
 //!
-//! All servers get the same zone and the same questions over loopback, one worker each on the first
-//! processor, the client on the second. They take turns, round after round, so that what else the
-//! machine does meets all of them; what counts is processor time, and its ratio within a round. A
-//! peer that is not installed is named, and its row left out. `udp --quick` takes two minutes.
+//! `cargo bench --bench peers -- [PART ...] [--quick] [--only NAME,NAME] [--rounds N] [--json FILE]`
+//!
+//! Without a part it is all of them. All servers get the same zones and the same questions over loopback,
+//! one worker each on the first processor, the client on the second. They take turns, round after round, so
+//! that what else the machine does meets all of them; what counts is processor time, and its ratio within a
+//! round. A peer that is not installed is named, and its row left out.
 
+mod axfr;
+mod edit;
 mod field;
 mod floor;
+mod kind;
 mod load;
+mod many;
+mod probe;
+mod report;
+mod secondary;
 mod server;
+mod signed;
 mod start;
 mod statistics;
-mod table;
+mod streams;
+mod tcp;
 mod udp;
 mod usage;
 mod zone;
@@ -25,28 +43,44 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use field::Field;
-use server::Kind;
+use kind::Kind;
+use report::Report;
 
 /// What was asked for on the command line.
 pub struct Options {
     /// Which parts; none means all.
-    parts: Vec<Part>,
+    parts: Vec<&'static str>,
     /// The short look.
     pub quick: bool,
     /// Which servers; the floor is always among them.
     pub servers: Vec<Kind>,
     /// How many rounds, if said.
-    pub rounds: Option<usize>,
+    rounds: Option<usize>,
     /// Where the figures go as JSON.
     pub json: Option<PathBuf>,
 }
 
-/// A part of the run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Udp,
-    Load,
+impl Options {
+    /// How many rounds: as said, else one of these for the whole and for the short look.
+    pub fn rounds(&self, whole: usize, quick: usize) -> usize {
+        self.rounds.unwrap_or(if self.quick { quick } else { whole })
+    }
 }
+
+/// A part of the run. It prints each report when it has it, so that whoever ends a long run early has
+/// what was done.
+type Part = fn(&Options, &Field) -> io::Result<Vec<Report>>;
+
+const PARTS: [(&str, Part); 8] = [
+    ("udp", udp::run),
+    ("tcp", tcp::run),
+    ("load", start::run_load),
+    ("zones", start::run_zones),
+    ("axfr", axfr::run),
+    ("secondary", secondary::run),
+    ("edit", edit::run),
+    ("many", many::run),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -67,14 +101,17 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> io::Result<()> {
-    let wanted = |part| options.parts.is_empty() || options.parts.contains(&part);
     let field = Field::new(&options.servers)?;
-    let udp = if wanted(Part::Udp) { udp::run(options, &field)? } else { Vec::new() };
-    let loads = if wanted(Part::Load) { start::run(options, &field)? } else { Vec::new() };
-    table::print_versions(&field);
+    let mut reports = Vec::new();
+    for (name, part) in PARTS {
+        if options.parts.is_empty() || options.parts.contains(&name) {
+            reports.extend(part(options, &field)?);
+        }
+    }
+    report::print_versions(&field);
     let Some(file) = &options.json else { return Ok(()) };
-    let text = table::json(&field, &udp, &loads);
-    std::fs::write(file, text).map_err(|error| io::Error::other(format!("{}: {error}", file.display())))
+    std::fs::write(file, report::json(&field, &reports))
+        .map_err(|error| io::Error::other(format!("{}: {error}", file.display())))
 }
 
 fn options(arguments: &[String]) -> Result<Options, String> {
@@ -86,8 +123,6 @@ fn options(arguments: &[String]) -> Result<Options, String> {
         match argument.as_str() {
             // Cargo adds the first one.
             "--bench" => {}
-            "udp" => options.parts.push(Part::Udp),
-            "load" => options.parts.push(Part::Load),
             "--quick" => options.quick = true,
             "--only" => {
                 let names: Vec<String> = value()?.split(',').map(str::to_lowercase).collect();
@@ -104,7 +139,12 @@ fn options(arguments: &[String]) -> Result<Options, String> {
                 options.rounds = Some(value()?.parse().map_err(|_| "--rounds wants a number".to_owned())?);
             }
             "--json" => options.json = Some(PathBuf::from(value()?)),
-            other => return Err(format!("unknown argument {other}; see the top of benches/peers/main.rs")),
+            other => match PARTS.iter().find(|(name, _)| *name == other) {
+                Some((name, _)) => options.parts.push(name),
+                None => {
+                    return Err(format!("unknown argument {other}; see the top of benches/peers/main.rs"));
+                }
+            },
         }
     }
     Ok(options)

@@ -1,108 +1,163 @@
-//! A large zone from its file: what loading a record costs, and what it takes in memory.
+//! Zones from their files: what loading costs, and what they take in memory.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::Options;
 use crate::field::Field;
-use crate::server::{Kind, Server};
-use crate::table;
+use crate::kind::Kind;
+use crate::report::{Column, Report, Row};
+use crate::server::{Setup, ZoneFile};
 use crate::usage::{Memory, processor_time};
-use crate::zone::{Shape, Zone};
+use crate::zone::{APEX, Numbers, Shape, Zone};
 
-/// A zone to load.
-struct Case {
-    name: &'static str,
-    shape: Shape,
-    /// Whether the short look has it.
-    quick: bool,
-}
-
-// With two or three records each, a million and five million in all.
-const CASES: [Case; 2] = [
-    Case { name: "1M records", shape: delegations(394_000), quick: true },
-    Case { name: "5M records", shape: delegations(1_972_000), quick: false },
+/// Delegations with two or three records each, a million and five million in all; whether the short look has it.
+const CASES: [(&str, &str, usize, bool); 2] = [
+    ("1M records", "0.5 µs, 80 octets a record", 394_000, true),
+    ("5M records", "0.6 µs, 80 octets a record", 1_972_000, false),
 ];
 
-const fn delegations(delegations: usize) -> Shape {
-    Shape { hosts: 1000, wildcards: 25, delegations }
-}
+const LOAD: [Column; 5] = [
+    Column { title: "CPU µs a record to the first answer", key: "cpu_us_a_record", decimals: 2 },
+    Column { title: "until it rests", key: "cpu_us_a_record_to_rest", decimals: 2 },
+    Column { title: "s to the first answer", key: "seconds", decimals: 2 },
+    Column { title: "octets a record at rest", key: "octets_a_record", decimals: 0 },
+    Column { title: "at most", key: "peak_octets_a_record", decimals: 0 },
+];
 
-/// A server rests when it has used less than this of a [`LOOK`].
-const REST: Duration = Duration::from_millis(20);
-const LOOK: Duration = Duration::from_millis(500);
-/// How long it may take to come to rest.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// What came out of one case.
-pub struct LoadReport {
-    /// Its name.
-    pub name: &'static str,
-    /// Records of the zone.
-    pub records: usize,
-    /// Each server with its starts, one a round.
-    pub servers: Vec<(Kind, Vec<Start>)>,
-}
-
-/// One start.
-#[derive(Clone, Copy, Debug)]
-pub struct Start {
-    /// Processor time until the first answer.
-    pub to_answer: Duration,
-    /// Processor time until it rests.
-    pub to_rest: Duration,
-    /// What passed until the first answer.
-    pub passed: Duration,
-    /// What it takes at rest, and took at most.
-    pub memory: Memory,
-}
-
-/// Runs all cases that the options want.
-pub fn run(options: &Options, field: &Field) -> io::Result<Vec<LoadReport>> {
+/// One large zone.
+pub fn run_load(options: &Options, field: &Field) -> io::Result<Vec<Report>> {
     let mut reports = Vec::new();
-    for case in CASES.iter().filter(|case| case.quick || !options.quick) {
-        let rounds = options.rounds.unwrap_or(if options.quick { 3 } else { 7 });
+    for (case, goal, delegations, quick) in CASES {
+        if options.quick && !quick {
+            continue;
+        }
         let dir = tempfile::Builder::new().prefix("bw-bench-").tempdir()?;
         let file = dir.path().join("bench.zone");
-        let text = Zone::new(case.shape).text();
+        let text = Zone::new(Shape { hosts: 1000, wildcards: 25, delegations }).text();
         // One record a line, after two directives.
         let records = text.lines().count() - 2;
         fs::write(&file, text)?;
-        let mut servers: Vec<_> = field.servers(false).into_iter().map(|kind| (kind, Vec::new())).collect();
-        for round in 1..=rounds {
-            for (kind, starts) in &mut servers {
-                eprintln!("{}: round {round} of {rounds}, {}", case.name, kind.name());
-                let of_its_own = dir.path().join(format!("{round}"));
-                starts.push(start(*kind, &of_its_own, &file, field.cores[0])?);
-                fs::remove_dir_all(&of_its_own)?;
-            }
-        }
-        let report = LoadReport { name: case.name, records, servers };
-        table::print_load(&report);
+        let zones = [ZoneFile { name: APEX.to_owned(), file }];
+        let rounds = options.rounds(if quick { 7 } else { 3 }, 3);
+        let rows = race(field, case, rounds, |kind, round| {
+            let mut setup = Setup::alone(&dir.path().join(format!("{round}")), &zones, &field.cores[0])?;
+            setup.workers = 1;
+            let begin = Instant::now();
+            let mut server = setup.start(kind)?;
+            let passed = begin.elapsed();
+            let to_answer = processor_time(server.process());
+            let to_rest = server.wait_for_rest()?;
+            let memory = Memory::read(server.process());
+            server.stop();
+            fs::remove_dir_all(&setup.dir)?;
+            let records = records as f64;
+            Ok(vec![
+                to_answer.as_secs_f64() * 1e6 / records,
+                to_rest.as_secs_f64() * 1e6 / records,
+                passed.as_secs_f64(),
+                memory.now as f64 / records,
+                memory.peak as f64 / records,
+            ])
+        })?;
+        let case = format!("{case} ({records})");
+        let base = Kind::Bellwether.name();
+        let report = Report { part: "Load", case, goal, columns: &LOAD, base, rows, remarks: Vec::new() };
+        report.print();
         reports.push(report);
     }
     Ok(reports)
 }
 
-fn start(kind: Kind, dir: &Path, file: &Path, core: usize) -> io::Result<Start> {
-    let begin = Instant::now();
-    let server: Server = kind.start(dir, file, 0, core)?;
-    let passed = begin.elapsed();
-    let to_answer = processor_time(server.process());
-    let mut to_rest = to_answer;
-    loop {
-        std::thread::sleep(LOOK);
-        let now = processor_time(server.process());
-        let used = now.saturating_sub(to_rest);
-        to_rest = now;
-        if used < REST {
-            break;
+const ZONES: [Column; 4] = [
+    Column { title: "CPU s until all answer", key: "cpu_s", decimals: 2 },
+    Column { title: "until it rests", key: "cpu_s_to_rest", decimals: 2 },
+    Column { title: "s until all answer", key: "seconds", decimals: 2 },
+    Column { title: "MB at rest", key: "megabytes", decimals: 0 },
+];
+
+/// Many small zones.
+pub fn run_zones(options: &Options, field: &Field) -> io::Result<Vec<Report>> {
+    let count = if options.quick { 10_000 } else { 100_000 };
+    let dir = tempfile::Builder::new().prefix("bw-bench-").tempdir()?;
+    let zones = small_zones(dir.path(), count)?;
+    let names: Vec<String> = zones.iter().map(|zone| zone.name.clone()).collect();
+    let case = format!("{count} zones of 12 records");
+    let rows = race(field, &case, options.rounds(3, 3), |kind, round| {
+        let setup = Setup::alone(&dir.path().join(format!("{round}")), &zones, &field.cores[0])?;
+        let begin = Instant::now();
+        let mut server = setup.start(kind)?;
+        server.wait_for_all(&names)?;
+        let passed = begin.elapsed();
+        let to_answer = processor_time(server.process());
+        let to_rest = server.wait_for_rest()?;
+        let memory = Memory::read(server.process());
+        server.stop();
+        fs::remove_dir_all(&setup.dir)?;
+        Ok(vec![
+            to_answer.as_secs_f64(),
+            to_rest.as_secs_f64(),
+            passed.as_secs_f64(),
+            memory.now as f64 / 1e6,
+        ])
+    })?;
+    let goal = "1.5 s, 200 MB for 100,000";
+    let base = Kind::Bellwether.name();
+    let report = Report { part: "Zones", case, goal, columns: &ZONES, base, rows, remarks: Vec::new() };
+    report.print();
+    Ok(vec![report])
+}
+
+/// The zones of a hosting provider: 12 records each, in folders of a thousand files.
+pub fn small_zones(dir: &std::path::Path, count: usize) -> io::Result<Vec<ZoneFile>> {
+    let mut numbers = Numbers(7);
+    let mut zones = Vec::with_capacity(count);
+    for at in 0..count {
+        let folder = dir.join(format!("zones/{}", at / 1000));
+        if at % 1000 == 0 {
+            fs::create_dir_all(&folder)?;
         }
-        if begin.elapsed() > PATIENCE {
-            return Err(io::Error::other(format!("{} does not come to rest", kind.name())));
+        let letters: String =
+            (0..3 + numbers.below(12)).map(|_| char::from(b'a' + numbers.below(26) as u8)).collect();
+        let zone =
+            ZoneFile { name: format!("{letters}{at:x}.example"), file: folder.join(format!("{at}.zone")) };
+        fs::write(&zone.file, small_zone(&zone.name, &mut numbers))?;
+        zones.push(zone);
+    }
+    Ok(zones)
+}
+
+/// A zone file of 12 records.
+fn small_zone(name: &str, numbers: &mut Numbers) -> String {
+    let mut text = format!(
+        "$ORIGIN {name}.\n$TTL 3600\n@ SOA ns1.hoster.example. hostmaster 1 7200 900 1209600 300\n\
+         @ NS ns1.hoster.example.\n@ NS ns2.hoster.example.\n@ MX 10 mail\n\
+         @ TXT \"v=spf1 mx include:_spf.hoster.example -all\"\n"
+    );
+    for owner in ["@", "mail", "ftp", "imap"] {
+        let [_, b, c, d, ..] = numbers.draw().to_be_bytes();
+        writeln!(text, "{owner} A 10.{b}.{c}.{d}").expect("a string takes anything");
+    }
+    text.push_str("www CNAME @\nautodiscover CNAME mail\n_dmarc TXT \"v=DMARC1; p=none\"\n");
+    text
+}
+
+/// Lets all servers but the floor take turns at something that starts them.
+pub fn race(
+    field: &Field,
+    case: &str,
+    rounds: usize,
+    mut turn: impl FnMut(Kind, usize) -> io::Result<Vec<f64>>,
+) -> io::Result<Vec<Row>> {
+    let mut rows: Vec<(Kind, Vec<Vec<f64>>)> =
+        field.servers(false).into_iter().map(|kind| (kind, Vec::new())).collect();
+    for round in 1..=rounds {
+        for (kind, figures) in &mut rows {
+            eprintln!("{case}: round {round} of {rounds}, {}", kind.name());
+            figures.push(turn(*kind, round)?);
         }
     }
-    Ok(Start { to_answer, to_rest, passed, memory: Memory::read(server.process()) })
+    Ok(rows.into_iter().map(|(kind, figures)| (kind.name(), figures)).collect())
 }

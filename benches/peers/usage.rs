@@ -1,15 +1,15 @@
-//! What a process and its children have used of the processor, read from `/proc`.
+//! What a server has used of the processor, read from `/proc`: each is a group of processes.
 //!
-//! `schedstat` counts nanoseconds on the processor for each thread; sums over a tree of processes
+//! `schedstat` counts nanoseconds on the processor for each thread; sums over a group of processes
 //! mean something only if no thread came or went in between, so the threads are part of a reading.
-//! What a start costs, with its threads and processes that end, is read from what the kernel keeps for
+//! What a start or a reload costs, with its threads and processes that end, is read from what the kernel keeps for
 //! whole processes, in hundredths of a second.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-/// One reading of a tree of processes.
+/// One reading of a group of processes.
 #[derive(Debug)]
 pub struct Usage {
     /// Nanoseconds on the processor, by thread.
@@ -28,10 +28,10 @@ pub struct Spent {
 }
 
 impl Usage {
-    /// Reads the tree under the process `root`.
+    /// Reads the group of the process `root`.
     pub fn read(root: u32) -> Usage {
         let mut usage = Usage { nanos: BTreeMap::new(), ticks: [0; 2] };
-        for process in tree(root) {
+        for process in group(root) {
             for thread in numbers(&format!("/proc/{process}/task")) {
                 let at = format!("/proc/{process}/task/{thread}");
                 let Some(nanos) = field(&format!("{at}/schedstat"), 0) else { continue };
@@ -56,17 +56,17 @@ impl Usage {
     }
 }
 
-/// Processor time of the tree under `root` since it began, with all that ended and was waited for.
+/// Processor time of the group `root` since it began, with all that ended and was waited for.
 pub fn processor_time(root: u32) -> Duration {
     let of = |process: u32| -> u64 {
         // Its own in user code and in the kernel, and those of its children that ended.
         (11..15).filter_map(|index| field(&format!("/proc/{process}/stat"), index)).sum()
     };
-    let ticks: u64 = tree(root).into_iter().map(of).sum();
+    let ticks: u64 = group(root).into_iter().map(of).sum();
     Duration::from_millis(ticks * 10)
 }
 
-/// What a tree of processes takes in memory, in octets.
+/// What a group of processes takes in memory, in octets.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     /// Now, pages that several processes share counted once.
@@ -76,11 +76,11 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Reads the tree under the process `root`.
+    /// Reads the group of the process `root`.
     pub fn read(root: u32) -> Memory {
-        let tree = tree(root);
-        let now = tree.iter().filter_map(|process| kilobytes(*process, "smaps_rollup", "Pss:")).sum::<u64>();
-        let peak = tree.iter().filter_map(|process| kilobytes(*process, "status", "VmHWM:")).max();
+        let group = group(root);
+        let now = group.iter().filter_map(|process| kilobytes(*process, "smaps_rollup", "Pss:")).sum::<u64>();
+        let peak = group.iter().filter_map(|process| kilobytes(*process, "status", "VmHWM:")).max();
         Memory { now: now * 1024, peak: peak.unwrap_or(0) * 1024 }
     }
 }
@@ -92,22 +92,12 @@ fn kilobytes(process: u32, file: &str, name: &str) -> Option<u64> {
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// The process `root` and all below it.
-pub fn tree(root: u32) -> Vec<u32> {
-    let all = numbers("/proc");
-    let parents: Vec<(u32, u64)> = all
-        .iter()
-        .filter_map(|process| Some((*process, field(&format!("/proc/{process}/stat"), 1)?)))
-        .collect();
-    let mut found = vec![root];
-    let mut at = 0;
-    while let Some(&above) = found.get(at) {
-        found.extend(
-            parents.iter().filter(|(_, parent)| *parent == u64::from(above)).map(|(process, _)| *process),
-        );
-        at += 1;
-    }
-    found
+/// All processes of the group `root`: the process that leads it and what descends from it, also when those
+/// in between have ended, and those that ended and were not waited for yet.
+pub fn group(root: u32) -> Vec<u32> {
+    let mut all = numbers("/proc");
+    all.retain(|process| field(&format!("/proc/{process}/stat"), 2) == Some(u64::from(root)));
+    all
 }
 
 /// The entries of a directory whose names are numbers.

@@ -1,6 +1,6 @@
 //! Zones to serve and questions to ask, made from a seed: every run has the same.
 //!
-//! Questions look like those of resolvers: any case in names, several EDNS sizes or none, DO mostly.
+//! Questions look like those of resolvers: any case in names, several EDNS sizes, DO mostly.
 
 use std::fmt::Write;
 
@@ -29,6 +29,15 @@ pub enum Kind {
     Wildcard,
     /// A name below a delegation.
     Referral,
+}
+
+/// What questions have of EDNS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edns {
+    /// Several sizes or none, DO mostly.
+    Mixed,
+    /// Always with DO, and with the sizes that resolvers which validate have.
+    AlwaysDo,
 }
 
 /// Of a hundred questions, how many are of each kind.
@@ -131,7 +140,7 @@ impl Zone {
     }
 
     /// So many questions of a mix.
-    pub fn questions(&self, mix: &Mix, count: usize) -> Questions {
+    pub fn questions(&self, mix: &Mix, count: usize, edns: Edns) -> Questions {
         let mut numbers = Numbers(2);
         let mut questions = Questions { octets: Vec::new(), ends: Vec::with_capacity(count) };
         for _ in 0..count {
@@ -144,13 +153,13 @@ impl Zone {
                 None => true,
             });
             let kind = kind.expect("the shares of a mix are 100 in all").0;
-            self.ask(kind, &mut numbers, &mut questions.octets);
+            self.ask(kind, edns, &mut numbers, &mut questions.octets);
             questions.ends.push((questions.octets.len(), kind));
         }
         questions
     }
 
-    fn ask(&self, kind: Kind, numbers: &mut Numbers, octets: &mut Vec<u8>) {
+    fn ask(&self, kind: Kind, edns: Edns, numbers: &mut Numbers, octets: &mut Vec<u8>) {
         let pick = |among: &[String], numbers: &mut Numbers| among[numbers.below(among.len())].clone();
         let (name, qtype) = match kind {
             Kind::Hit => (pick(&self.hosts, numbers), [1, 28][numbers.below(2)]),
@@ -163,7 +172,12 @@ impl Zone {
             }
         };
         // One question, RD clear as resolvers ask authoritative servers, perhaps OPT.
-        let size = [None, Some(512u16), Some(1232), Some(1232), Some(1400), Some(4096)][numbers.below(6)];
+        let size = match edns {
+            Edns::Mixed => {
+                [None, Some(512u16), Some(1232), Some(1232), Some(1400), Some(4096)][numbers.below(6)]
+            }
+            Edns::AlwaysDo => [Some(1232), Some(1232), Some(1400), Some(4096)][numbers.below(4)],
+        };
         octets.extend([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(size.is_some())]);
         for label in name.split('.').chain(APEX.split('.')) {
             octets.push(label.len() as u8);
@@ -175,7 +189,7 @@ impl Zone {
         octets.extend([0, 0, qtype, 0, 1]);
         if let Some(size) = size {
             let [high, low] = size.to_be_bytes();
-            let do_bit = if numbers.below(4) == 0 { 0 } else { 0x80 };
+            let do_bit = if edns == Edns::Mixed && numbers.below(4) == 0 { 0 } else { 0x80 };
             octets.extend([0, 0, 41, high, low, 0, 0, do_bit, 0, 0, 0]);
         }
     }

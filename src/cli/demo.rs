@@ -60,7 +60,7 @@ fn pair(zones: &Path, state: &Path) -> Result<(), String> {
             return Err(error.to_string());
         }
     };
-    primary.wait_until_loaded(REACH_MAX);
+    primary.wait_until_loaded(&mut primary.zones(), REACH_MAX);
     greet(zones, ports, &followed);
     for zone in &followed.zones {
         if let Role::Primary(role) = &zone.role {

@@ -54,7 +54,8 @@ pub(super) fn run(path: &Path, level: Level, json: bool) -> Result<(), String> {
 
 /// Waits until the zones answer, however long that takes; `false` if it is to stop before.
 fn wait_for_zones(service: &Service, mut stop: impl FnMut() -> bool) -> bool {
-    while !service.wait_until_loaded(LOOK_AGAIN) {
+    let mut zones = service.zones();
+    while !service.wait_until_loaded(&mut zones, LOOK_AGAIN) {
         if stop() {
             return false;
         }

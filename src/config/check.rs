@@ -29,8 +29,10 @@ const DNS_PORT: u16 = 53;
 
 /// Collects problems while the tables are read.
 pub(super) struct Checker<'a> {
-    /// The text, to tell lines.
+    /// The text.
     pub text: &'a str,
+    /// Where its lines end, to tell their numbers.
+    pub line_ends: Vec<usize>,
     /// The file, for positions in messages.
     pub path: &'a Path,
     /// The directory that relative paths start from.
@@ -59,6 +61,7 @@ pub(super) fn check(path: &Path, text: String, known: &[Zone]) -> Result<Config,
     };
     let mut checker = Checker {
         text: &text,
+        line_ends: text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n').map(|(at, _)| at).collect(),
         path,
         directory: path.parent().map(Path::to_owned).unwrap_or_default(),
         problems: Vec::new(),
@@ -112,7 +115,7 @@ impl Checker<'_> {
 
     /// `FILE:LINE` of an offset, for messages after the config is read.
     pub fn position(&self, offset: usize) -> String {
-        let line = self.text.bytes().take(offset).filter(|octet| *octet == b'\n').count() + 1;
+        let line = self.line_ends.partition_point(|end| *end < offset) + 1;
         format!("{}:{line}", self.path.display())
     }
 

@@ -2,7 +2,7 @@
 
 mod zonemd;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,27 +33,25 @@ pub(super) fn zones(checker: &mut Checker<'_>, raw: &RawConfig, known: &[Zone]) 
         refuse_in_template(checker, name, template);
     }
     let mut zones: Vec<Zone> = Vec::new();
-    let mut positions: BTreeMap<Name, String> = BTreeMap::new();
+    let mut indexes: HashMap<Name, usize> = HashMap::new();
     for entry in &raw.zones {
         let template = template_of(checker, raw, entry.get_ref());
         let merged = Merged { zone: entry.get_ref(), template, span: header_span(checker.text, entry) };
         for zone in merged.expand(checker, known) {
-            match positions.get(&zone.name) {
+            match indexes.get(&zone.name).map(|index| &mut zones[*index]) {
                 None => {
-                    positions.insert(zone.name.clone(), zone.position.clone());
+                    indexes.insert(zone.name.clone(), zones.len());
                     zones.push(zone);
                 }
                 // A zone with an entry of its own is left out of the patterns that also cover it.
                 Some(_) if zone.pattern.is_some() => {}
-                Some(earlier) => match zones.iter_mut().find(|known| known.name == zone.name) {
-                    Some(known) if known.pattern.is_some() => *known = zone,
-                    _ => {
-                        let title = format!("the zone {} is defined twice", zone.name);
-                        let hint = format!("it is also defined at {earlier}");
-                        let span = entry.get_ref().name.as_ref().map_or(merged.span.clone(), Spanned::span);
-                        checker.problem(Problem::new(Reason::ConfigDuplicate, span, title).hint(hint));
-                    }
-                },
+                Some(earlier) if earlier.pattern.is_some() => *earlier = zone,
+                Some(earlier) => {
+                    let title = format!("the zone {} is defined twice", zone.name);
+                    let hint = format!("it is also defined at {}", earlier.position);
+                    let span = entry.get_ref().name.as_ref().map_or(merged.span.clone(), Spanned::span);
+                    checker.problem(Problem::new(Reason::ConfigDuplicate, span, title).hint(hint));
+                }
             }
         }
     }

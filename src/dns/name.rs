@@ -347,9 +347,8 @@ impl PartialOrd for NameRef<'_> {
 
 impl Hash for NameRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for octet in self.0 {
-            state.write_u8(octet.to_ascii_lowercase());
-        }
+        let mut lower = [0; NAME_OCTETS_MAX];
+        state.write(case::write_lower(self.0, &mut lower));
     }
 }
 

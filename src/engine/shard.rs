@@ -88,7 +88,7 @@ pub struct FileFault {
 #[derive(Debug)]
 pub enum Event {
     /// A zone is new, or its setup changed; with what the store had of it.
-    Configure(Box<ZoneSetup>, Option<Box<RecoveredZone>>),
+    Configure(Arc<ZoneSetup>, Option<Box<RecoveredZone>>),
     /// A zone goes, and its state with it; whoever asks for it is answered when that is on disk.
     Remove(ZoneId, Option<Token>),
     /// What is stored of a zone that is not configured goes; answered when that is on disk.
@@ -264,8 +264,8 @@ pub enum Action {
 
 /// The zones of one thread.
 pub struct Shard {
-    settings: Settings,
-    zones: HashMap<ZoneId, Zone>,
+    settings: Arc<Settings>,
+    zones: HashMap<ZoneId, Box<Zone>>,
     wheel: BTreeSet<(Tick, ZoneId)>,
     deadlines: BTreeMap<ZoneId, Tick>,
     /// Removals that are being written, with who waits for them.
@@ -279,7 +279,7 @@ impl Shard {
     /// A shard without zones.
     pub fn new(settings: Settings) -> Shard {
         Shard {
-            settings,
+            settings: Arc::new(settings),
             zones: HashMap::new(),
             wheel: BTreeSet::new(),
             deadlines: BTreeMap::new(),
@@ -296,11 +296,11 @@ impl Shard {
             Event::Configure(setup, recovered) => {
                 let id = setup.id;
                 match self.zones.get_mut(&id) {
-                    Some(zone) => zone.reconfigure(now, *setup, out),
+                    Some(zone) => zone.reconfigure(now, setup, out),
                     None => {
                         let (first, recovered) = (self.first_number(), recovered.map(|zone| *zone));
-                        let zone = Zone::start(now, self.settings, *setup, recovered, first, out);
-                        self.zones.insert(id, zone);
+                        let zone = Zone::start(now, &self.settings, setup, recovered, first, out);
+                        self.zones.insert(id, Box::new(zone));
                     }
                 }
                 id
@@ -403,7 +403,7 @@ impl Shard {
     }
 
     fn rearm(&mut self, id: ZoneId) {
-        let next = self.zones.get(&id).and_then(Zone::deadline);
+        let next = self.zones.get(&id).and_then(|zone| zone.deadline());
         self.arm(id, next);
     }
 

@@ -138,7 +138,7 @@ impl Bench {
     }
 
     fn configure(&mut self, recovered: Option<RecoveredZone>) {
-        self.tell(Event::Configure(Box::new(self.setup.clone()), recovered.map(Box::new)));
+        self.tell(Event::Configure(Arc::new(self.setup.clone()), recovered.map(Box::new)));
     }
 
     /// A crash and a new start; `change` does to the recovered zone what a damaged disk would.
@@ -432,7 +432,7 @@ fn another_file_in_the_config_is_read_though_the_old_one_was_being_read() {
     let (serial, cold_start) = (SerialPolicy::Increment, ColdStart::ServeLast);
     bench.setup.role = Role::Primary { file: "/zones/other.zone".into(), serial, cold_start };
     let mut fresh = Vec::new();
-    let setup = Box::new(bench.setup.clone());
+    let setup = Arc::new(bench.setup.clone());
     bench.shard.handle(bench.now, Event::Configure(setup, None), &mut fresh);
     let new = fresh.iter().find_map(|action| match action {
         Action::ReadFile(job) => Some(job.attempt),

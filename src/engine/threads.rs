@@ -123,7 +123,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     settings: Settings,
     outside: RwLock<Option<Arc<dyn Outside>>>,
-    zones: RwLock<HashMap<Name, ZoneSetup>>,
+    zones: RwLock<HashMap<Name, Arc<ZoneSetup>>>,
     stored: Stored,
     /// How the files of a zone stood when the watcher found them worth reading; until they are read.
     settled: Mutex<HashMap<ZoneId, Vec<Stamp>>>,
@@ -244,7 +244,7 @@ impl Engine {
     }
 
     /// The setup of a configured zone.
-    pub fn zone_setup(&self, zone: ZoneId) -> Option<ZoneSetup> {
+    pub fn zone_setup(&self, zone: ZoneId) -> Option<Arc<ZoneSetup>> {
         self.zones_read().values().find(|setup| setup.id == zone).cloned()
     }
 
@@ -268,7 +268,7 @@ impl Engine {
     /// change; the others do not notice.
     pub fn reload(&self, zones: Vec<ZoneSetup>, book: &Book) {
         self.0.publisher.swap(|world| book.world(world.zones.clone()));
-        let before: Vec<ZoneSetup> = self.zones_read().values().cloned().collect();
+        let before: Vec<Arc<ZoneSetup>> = self.zones_read().values().cloned().collect();
         let named: HashSet<&Name> = zones.iter().map(|setup| &setup.apex).collect();
         for old in before {
             if !named.contains(&old.apex) {
@@ -276,7 +276,7 @@ impl Engine {
             }
         }
         for setup in zones {
-            if self.zones_read().get(&setup.apex) != Some(&setup) {
+            if self.zones_read().get(&setup.apex).is_none_or(|before| **before != setup) {
                 let had = self.take_stored(&setup.apex).map(Box::new);
                 self.configure(setup, had);
             }
@@ -339,9 +339,10 @@ impl Engine {
 
     fn configure(&self, setup: ZoneSetup, recovered: Option<Box<crate::store::RecoveredZone>>) {
         let mut zones = self.0.zones.write().expect("no thread panics with the zones");
+        let setup = Arc::new(setup);
         zones.insert(setup.apex.clone(), setup.clone());
         drop(zones);
-        self.send(Event::Configure(Box::new(setup), recovered));
+        self.send(Event::Configure(setup, recovered));
     }
 
     /// Has every zone written whole: the store began anew.
@@ -350,7 +351,7 @@ impl Engine {
         zones.into_iter().for_each(|zone| self.send(Event::Rewrite(zone)));
     }
 
-    fn zones_read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Name, ZoneSetup>> {
+    fn zones_read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Name, Arc<ZoneSetup>>> {
         self.0.zones.read().expect("no thread panics with the zones")
     }
 

@@ -186,7 +186,7 @@ impl Watch {
     }
 
     fn take_files(&mut self, now: Tick, files: &[FileNow]) {
-        let known = std::mem::take(&mut self.files);
+        let known = std::mem::replace(&mut self.files, Vec::with_capacity(files.len()));
         let mut doubtful = false;
         for file in files {
             let before = known.iter().find(|known| known.path == file.path);

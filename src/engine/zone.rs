@@ -51,10 +51,13 @@ enum Shown {
     Faulted,
 }
 
+/// A write under way: its ticket, and the version with the meta from before if it has one.
+type UnderWay = (Ticket, Option<Box<(Checked, ZoneMeta)>>);
+
 /// One zone.
 pub(super) struct Zone {
-    settings: Settings,
-    setup: ZoneSetup,
+    settings: Arc<Settings>,
+    setup: Arc<ZoneSetup>,
     live: Option<Arc<Version>>,
     shown: Shown,
     lease: Lease,
@@ -62,7 +65,7 @@ pub(super) struct Zone {
     durable: bool,
     /// The write under way, and the version that becomes public with its receipt, with the meta that
     /// holds again if the disk refuses it.
-    commit: Option<(Ticket, Option<(Checked, ZoneMeta)>)>,
+    commit: Option<UnderWay>,
     /// The meta changed since it was last written.
     unsaved: bool,
     held: Option<Box<Proposed>>,
@@ -86,15 +89,15 @@ impl Zone {
     /// All that it numbers has numbers from `first` on.
     pub(super) fn start(
         now: Now,
-        settings: Settings,
-        setup: ZoneSetup,
+        settings: &Arc<Settings>,
+        setup: Arc<ZoneSetup>,
         recovered: Option<RecoveredZone>,
         first: u64,
         out: &mut Vec<Action>,
     ) -> Zone {
         let lost = loss::is_lost(recovered.as_ref());
         let mut zone = Zone {
-            settings,
+            settings: settings.clone(),
             live: None,
             shown: Shown::Loading,
             lease: Lease::forever(),
@@ -137,7 +140,7 @@ impl Zone {
     }
 
     /// The setup changed; what is served stays.
-    pub(super) fn reconfigure(&mut self, now: Now, setup: ZoneSetup, out: &mut Vec<Action>) {
+    pub(super) fn reconfigure(&mut self, now: Now, setup: Arc<ZoneSetup>, out: &mut Vec<Action>) {
         if self.setup == setup {
             return;
         }

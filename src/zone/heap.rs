@@ -39,6 +39,8 @@ struct Group<'a> {
 /// A name: its hash, its labels below the apex, its groups in the index.
 pub(super) type Owner<'a> = (u64, &'a [u8], &'a [(u64, usize)]);
 
+/// What a small zone fits.
+const FIRST_OCTETS: usize = 1024;
 /// What is one part up to here becomes [`PARTS`]: about what a processor has for itself.
 const UNDIVIDED_OCTETS_MAX: usize = 512 * 1024;
 /// What a part has room for from the beginning. It comes from the system in one piece, of which only what is
@@ -53,7 +55,8 @@ const SORTED_FROM: usize = 64;
 impl Heap {
     /// No records of the zone with this apex.
     pub(super) fn of_zone(apex: NameRef<'_>) -> Heap {
-        Heap { parts: vec![Part { apex_len: apex.wire_len(), ..Part::default() }] }
+        let octets = Vec::with_capacity(FIRST_OCTETS);
+        Heap { parts: vec![Part { octets, apex_len: apex.wire_len(), ..Part::default() }] }
     }
 
     /// Adds a record, whose owner has this hash and lies in the zone.

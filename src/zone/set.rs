@@ -96,7 +96,7 @@ impl ZoneSet {
             pages.push((index, members.into()));
         }
         set.tree = set.tree.with(&pages);
-        if wants_regrowing(set.tree.bits(), set.len as u64) {
+        if wants_regrowing(set.tree.bits(), size(set.len)) {
             set.tree = regrow(&set.tree, set.len);
         }
         set
@@ -106,12 +106,12 @@ impl ZoneSet {
     /// from end to end for each.
     fn grown_for(&self, changes: &[(Name, Option<Arc<Slot>>)]) -> ZoneSet {
         let mut set = self.clone();
-        if wants_regrowing(self.tree.bits(), (self.len + changes.len()) as u64) {
+        if wants_regrowing(self.tree.bits(), size(self.len + changes.len())) {
             let comes = |(apex, slot): &&(Name, Option<Arc<Slot>>)| {
                 slot.is_some() && self.exact(apex.as_ref()).is_none()
             };
             let len = self.len + changes.iter().filter(comes).count();
-            if wants_regrowing(self.tree.bits(), len as u64) {
+            if wants_regrowing(self.tree.bits(), size(len)) {
                 set.tree = regrow(&self.tree, len);
             }
         }
@@ -209,9 +209,15 @@ impl ZoneSet {
     }
 }
 
+/// What so many zones count as in names: to copy a page of zones touches each of them, where a page of
+/// names is octets. So pages hold four zones on average.
+fn size(zones: usize) -> u64 {
+    6 * zones as u64
+}
+
 /// The same members in as many pages as now suit them.
 fn regrow(tree: &Tree<Member>, len: usize) -> Tree<Member> {
-    let bits = bits_for(len as u64);
+    let bits = bits_for(size(len));
     let mut pages: Vec<Vec<Member>> = vec![Vec::new(); 1 << bits];
     for member in tree.pages().flat_map(|page| page.iter()) {
         pages[page_index(member.hash, bits)].push(member.clone());

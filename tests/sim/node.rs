@@ -126,7 +126,7 @@ impl Node {
         for setup in &self.setups {
             let zone = had.remove(&setup.apex);
             start.recovered.push((setup.id, zone.as_ref().and_then(|zone| zone.version.clone())));
-            start.events.push(Event::Configure(Box::new(setup.clone()), zone.map(Box::new)));
+            start.events.push(Event::Configure(Arc::new(setup.clone()), zone.map(Box::new)));
         }
         Ok(start)
     }

@@ -1,4 +1,4 @@
-//! The store on its own thread: takes what is queued, never waits for more, heals when it is due.
+//! The store on its own thread: takes what is queued, waits for more only in a rush, heals when it is due.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -9,10 +9,17 @@ use crate::engine::keeper::{Keeper, Write};
 use crate::limits::BATCH_ZONES_MAX;
 use crate::store::Store;
 
+/// A batch of so many writes is part of a rush, as at a start: what follows it waits a little for company.
+/// Every commit costs a write to the disk, however many zones are in it.
+const RUSH: usize = 4;
+/// How long a batch in a rush waits for company.
+const COMPANY: Duration = Duration::from_millis(20);
+
 /// Runs until the engine stops and the queue is empty.
 pub(super) fn run(store: Store, queue: &Receiver<Write>, engine: &Engine) {
     let mut keeper = Keeper::new(store);
     let mut heal_at: Option<Instant> = None;
+    let mut in_rush = false;
     let after = |wait: Duration| Instant::now() + wait;
     loop {
         let wait = heal_at.map(|at| at.saturating_duration_since(Instant::now()));
@@ -22,12 +29,8 @@ pub(super) fn run(store: Store, queue: &Receiver<Write>, engine: &Engine) {
         };
         match first {
             Ok(first) => {
-                let mut batch = vec![first];
-                while batch.len() < BATCH_ZONES_MAX
-                    && let Ok(more) = queue.try_recv()
-                {
-                    batch.push(more);
-                }
+                let batch = batch(queue, first, in_rush);
+                in_rush = batch.len() >= RUSH;
                 let kept = keeper.commit(batch);
                 kept.events.into_iter().for_each(|event| engine.send(event));
                 kept.rewrites.into_iter().for_each(|rewrite| engine.to_workers(Work::Compact(rewrite)));
@@ -45,4 +48,19 @@ pub(super) fn run(store: Store, queue: &Receiver<Write>, engine: &Engine) {
             heal_at = mended.heal_in.map(after);
         }
     }
+}
+
+/// What is queued, up to a batch; in a rush also what comes within [`COMPANY`].
+fn batch(queue: &Receiver<Write>, first: Write, in_rush: bool) -> Vec<Write> {
+    let mut batch = vec![first];
+    let until = Instant::now() + if in_rush { COMPANY } else { Duration::ZERO };
+    while batch.len() < BATCH_ZONES_MAX {
+        let more = match until.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => queue.try_recv().ok(),
+            left => queue.recv_timeout(left).ok(),
+        };
+        let Some(more) = more else { break };
+        batch.push(more);
+    }
+    batch
 }

@@ -51,8 +51,8 @@ fn run(engine: &Engine, work: Work) {
             engine.send(Event::Read(job.zone, job.attempt, result));
         }
         Work::RollBack(job) => {
-            let policy = match engine.zone_setup(job.zone).map(|setup| setup.role) {
-                Some(Role::Primary { serial, .. }) => serial,
+            let policy = match engine.zone_setup(job.zone).as_deref().map(|setup| &setup.role) {
+                Some(Role::Primary { serial, .. }) => *serial,
                 _ => SerialPolicy::Keep,
             };
             let reader = engine.reader();

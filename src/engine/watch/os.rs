@@ -22,6 +22,8 @@ use crate::ident::ZoneId;
 use crate::time::Tick;
 
 /// How often everything is looked at, whatever was said.
+/// How long the path of a directory is taken to lead to the same place.
+const REMEMBERED: Duration = Duration::from_millis(100);
 const LOOK_AROUND: Duration = Duration::from_secs(60);
 /// Grain of the coarsest file system clock that is trusted.
 const CLOCK_GRAIN: Duration = Duration::from_secs(2);
@@ -116,6 +118,36 @@ struct Directory {
     names: HashMap<OsString, Vec<Meaning>>,
 }
 
+/// Where paths lead to. Very many files of one directory come at once, and its path is long: it is
+/// remembered for a moment.
+#[derive(Default)]
+struct RealPaths {
+    directory: Option<(PathBuf, PathBuf, Instant)>,
+}
+
+impl RealPaths {
+    /// Without links; `None` if nothing is there.
+    fn path_of(&mut self, file: &Path) -> Option<PathBuf> {
+        let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else {
+            return file.canonicalize().ok();
+        };
+        if file.symlink_metadata().ok()?.is_symlink() {
+            return file.canonicalize().ok();
+        }
+        match &self.directory {
+            Some((known, real, since)) if known == parent && since.elapsed() < REMEMBERED => {
+                Some(real.join(name))
+            }
+            _ => {
+                let path = file.canonicalize().ok()?;
+                let real = path.parent()?.to_path_buf();
+                self.directory = Some((parent.to_path_buf(), real, Instant::now()));
+                Some(path)
+            }
+        }
+    }
+}
+
 /// The state of the thread.
 struct Lookout<N> {
     system: RecommendedWatcher,
@@ -127,6 +159,7 @@ struct Lookout<N> {
     directories: HashMap<PathBuf, Directory>,
     due: BTreeSet<(Tick, ZoneId)>,
     look_around_at: Tick,
+    real: RealPaths,
 }
 
 impl<N: FnMut(Notice)> Lookout<N> {
@@ -140,6 +173,7 @@ impl<N: FnMut(Notice)> Lookout<N> {
             directories: HashMap::new(),
             due: BTreeSet::new(),
             look_around_at: Tick(0) + LOOK_AROUND,
+            real: RealPaths::default(),
         }
     }
 
@@ -187,7 +221,7 @@ impl<N: FnMut(Notice)> Lookout<N> {
                 }
             };
             // Where the name is, and where the file is if a link leads to it.
-            let (here, there) = (std::path::absolute(file).ok(), file.canonicalize().ok());
+            let (here, there) = (std::path::absolute(file).ok(), self.real.path_of(file));
             if there != here {
                 there.into_iter().for_each(&mut add);
             }

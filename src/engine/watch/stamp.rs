@@ -2,7 +2,9 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::zone::text::Sources;
@@ -27,7 +29,7 @@ pub struct Stamped(Vec<Opened>);
 #[derive(Debug)]
 struct Opened {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     stamp: Option<Stamp>,
 }
 
@@ -56,13 +58,14 @@ impl Stamped {
 
 impl Sources for Stamped {
     fn open(&mut self, path: &Path) -> io::Result<Box<dyn Read>> {
-        // Opening a pipe would wait for a writer.
-        if !path.metadata()?.is_file() {
+        // Without waiting: opening a pipe would wait for a writer.
+        let file = Arc::new(File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?);
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        let file = File::open(path)?;
-        let stamp = stamp_of(&file.metadata()?);
-        self.0.push(Opened { path: path.to_path_buf(), file: file.try_clone()?, stamp });
+        let stamp = stamp_of(&metadata);
+        self.0.push(Opened { path: path.to_path_buf(), file: file.clone(), stamp });
         Ok(Box::new(file))
     }
 }

@@ -54,7 +54,7 @@ impl Zone {
         let write = checked.write(&self.setup.apex, meta.clone());
         let before = std::mem::replace(&mut self.meta, meta);
         self.unsaved = false;
-        self.commit = Some((ticket, Some((checked, before))));
+        self.commit = Some((ticket, Some(Box::new((checked, before)))));
         out.push(Action::Journal(self.setup.id, ticket, write));
     }
 
@@ -118,9 +118,10 @@ impl Zone {
             return;
         }
         self.durable = receipt.is_durable();
-        let Some((_, Some((checked, before)))) = self.commit.take() else {
+        let Some((_, Some(proposed))) = self.commit.take() else {
             return self.save_if_unsaved(now, out);
         };
+        let (checked, before) = *proposed;
         let (origin, serial) = (checked.origin(), checked.version().serial());
         match checked.journaled(receipt, self.settings.durability) {
             Ok(journaled) => {

@@ -9,6 +9,9 @@ use std::io::{self, Read};
 
 use crate::limits::{ZONE_CHUNK_OCTETS, ZONE_ENTRY_OCTETS_MAX};
 
+/// What most zone files fit.
+const FIRST_OCTETS: usize = 4096;
+
 /// One word of an entry, as a range of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word {
@@ -171,6 +174,8 @@ impl Source {
         self.window.drain(..self.at);
         self.at = 0;
         let before = self.window.len();
+        // Without room the library feels its way forward with small reads.
+        self.window.reserve(FIRST_OCTETS);
         let chunk = ZONE_CHUNK_OCTETS as u64;
         let read = (&mut self.reader).take(chunk).read_to_end(&mut self.window)?;
         self.hasher.update(&self.window[before..]);
