@@ -42,7 +42,8 @@ const PACE_GRACE: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Replies that are gathered before they are written.
 const GATHER_OCTETS: usize = 32 * 1024;
-/// What one read takes in at most.
+/// Room for what a connection says first, and for more of it.
+const FIRST_OCTETS: usize = 512;
 const READ_OCTETS: usize = 4 * 1024;
 /// The length prefix (RFC 1035 §4.2.2).
 const PREFIX: usize = 2;
@@ -175,10 +176,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn read_some(&mut self) -> io::Result<usize> {
-        let mut octets = [0; READ_OCTETS];
-        let count = self.stream.read(&mut octets).await?;
-        self.input.extend_from_slice(&octets[..count]);
-        Ok(count)
+        // Most say little; whoever fills the room gets more at the next read.
+        let room = if self.input.is_empty() { FIRST_OCTETS } else { READ_OCTETS };
+        self.input.reserve(room);
+        self.stream.read_buf(&mut self.input).await
     }
 
     /// Serves until the client leaves, idles, breaks the rules, or the server stops.
@@ -201,13 +202,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 biased;
                 count = timeout_at(deadline, self.read_some()) => match count {
                     // The client has sent all it will; what it asked is answered already (a18).
-                    Ok(Ok(0)) => return self.stream.shutdown().await,
+                    Ok(Ok(0)) => return self.leave().await,
                     Ok(count) => count.map(drop)?,
                     Err(_) if since.elapsed() < self.idle() => {}
-                    Err(_) => return self.stream.shutdown().await,
+                    Err(_) => return self.leave().await,
                 },
-                _ = stopped.wait_for(|stopped| *stopped) => return self.stream.shutdown().await,
+                _ = stopped.wait_for(|stopped| *stopped) => return self.leave().await,
             }
+        }
+    }
+
+    /// Says that nothing more comes. Over plain TCP the kernel does when the socket is closed.
+    async fn leave(&mut self) -> io::Result<()> {
+        match self.transport {
+            Transport::Tcp => Ok(()),
+            _ => self.stream.shutdown().await,
         }
     }
 
@@ -224,7 +233,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             at = end;
             if let Next::Transfer(start) = next {
                 self.flush().await?;
-                self.transfer(*start).await?;
+                // Apart, so that those who only ask do not carry its state with them.
+                Box::pin(self.transfer(*start)).await?;
             } else if self.output.len() >= GATHER_OCTETS {
                 self.flush().await?;
             }

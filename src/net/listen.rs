@@ -127,8 +127,10 @@ fn prepare(socket: &Socket, address: Option<SocketAddr>, kind: Type) -> io::Resu
     let Some(address) = address else { return Ok(()) };
     bind_anywhere(socket, address)?;
     if kind == Type::STREAM {
+        // Replies leave at once, however small (RFC 7766 §8). Connections inherit it.
+        socket.set_tcp_nodelay(true)?;
         // What a client does not read waits here and not in megabytes of the kernel, where it would pass
-        // for read (R21). Connections inherit it. A system without it has its own bound.
+        // for read (R21), too. A system without it has its own bound.
         #[cfg(target_os = "linux")]
         let _ = socket.set_tcp_notsent_lowat(TCP_UNSENT_OCTETS_MAX);
         // Connections of a server that has just ended do not hold the port.

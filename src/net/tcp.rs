@@ -164,16 +164,31 @@ async fn accept(
         let is_proxy = proxy::is_proxy(&shared.proxies(), peer);
         let seat = if is_proxy { seats.take_for_proxy() } else { seats.take(peer.ip()) };
         let Some(seat) = seat else { continue };
-        // Replies leave at once, however small (RFC 7766 §8).
-        if stream.set_nodelay(true).is_err() {
-            continue;
-        }
         let arrival = Arrival { stream, peer, seat, is_proxy, shared: shared.clone() };
         let tls = tls.clone();
         let mut connections = connections.borrow_mut();
         while connections.try_join_next().is_some() {}
         connections.spawn_local(arrival.run(tls));
     }
+}
+
+/// Shakes hands, and serves what is spoken then.
+async fn run_tls(
+    tls: Acceptor,
+    deadline: Instant,
+    stream: TcpStream,
+    peer: SocketAddr,
+    seat: Seat,
+    shared: Rc<Shared>,
+) {
+    let Some((stream, transport)) = shared.unless_stopped(deadline, tls.accept(stream)).await else {
+        return tracing::debug!(%peer, "no TLS handshake");
+    };
+    #[cfg(feature = "doh")]
+    if tls.is_http {
+        return shared.serve_https(stream, peer, seat).await;
+    }
+    Connection::new(stream, transport, peer, seat, shared).run().await;
 }
 
 /// A connection that has said nothing yet.
@@ -190,7 +205,8 @@ impl Arrival {
     async fn run(mut self, tls: Option<Acceptor>) {
         let deadline = Instant::now() + self.seat.idle(self.shared.idle());
         if self.is_proxy {
-            let named = self.shared.unless_stopped(deadline, proxy::read_from(&mut self.stream)).await;
+            let named = proxy::read_from(&mut self.stream);
+            let named = Box::pin(self.shared.unless_stopped(deadline, named)).await;
             let Some(Some(named)) = named else {
                 return tracing::debug!(peer = %self.peer, "a proxy said nothing of its client");
             };
@@ -203,13 +219,7 @@ impl Arrival {
         let Some(tls) = tls else {
             return Connection::new(stream, Transport::Tcp, peer, seat, shared).run().await;
         };
-        let Some((stream, transport)) = shared.unless_stopped(deadline, tls.accept(stream)).await else {
-            return tracing::debug!(%peer, "no TLS handshake");
-        };
-        #[cfg(feature = "doh")]
-        if tls.is_http {
-            return shared.serve_https(stream, peer, seat).await;
-        }
-        Connection::new(stream, transport, peer, seat, shared).run().await;
+        // Apart, so that plain connections do not carry its state with them.
+        Box::pin(run_tls(tls, deadline, stream, peer, seat, shared)).await;
     }
 }

@@ -180,7 +180,8 @@ impl Outgoing {
         let is_first = self.stage == Stage::Opening;
         let question = Question { name: self.start.asked.as_ref(), qtype, qclass: Class::IN };
         let mut writer = Writer::reply(out, limit, &self.start.header, is_first.then_some(question))
-            .with_compression(Compression::ExactCase);
+            .with_compression(Compression::ExactCase)
+            .with_many_targets();
         writer.set_authoritative();
         let edns = self.start.edns.clone().filter(|_| is_first);
         let options = edns.as_ref().map(ReplyEdns::written_options).unwrap_or_default();

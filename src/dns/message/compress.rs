@@ -10,6 +10,8 @@ use crate::dns::case;
 
 /// Slots of the table; when a name finds no free one near its place, it is just not a target.
 const SLOTS: usize = 256;
+/// Slots for messages with as many names as can be targets: those of transfers.
+const SLOTS_FOR_MANY: usize = 2048;
 /// Slots that are tried for one label.
 const PROBES: usize = 8;
 /// Offsets from here on do not fit a pointer (B38).
@@ -20,12 +22,29 @@ pub(super) const ROOT: u16 = 0;
 /// The suffixes of one message.
 #[derive(Debug)]
 pub(super) struct Suffixes {
-    slots: [u16; SLOTS],
+    few: [u16; SLOTS],
+    /// Instead of the others, if there are any.
+    many: Box<[u16]>,
 }
 
 impl Suffixes {
     pub(super) fn new() -> Suffixes {
-        Suffixes { slots: [0; SLOTS] }
+        Suffixes { few: [0; SLOTS], many: Box::default() }
+    }
+
+    /// With room for many.
+    pub(super) fn for_many() -> Suffixes {
+        Suffixes { few: [0; SLOTS], many: vec![0; SLOTS_FOR_MANY].into() }
+    }
+
+    #[inline]
+    fn slots(&self) -> &[u16] {
+        if self.many.is_empty() { &self.few } else { &self.many }
+    }
+
+    #[inline]
+    fn slots_mut(&mut self) -> &mut [u16] {
+        if self.many.is_empty() { &mut self.few } else { &mut self.many }
     }
 
     /// Where `label` followed by the name at `rest` stands.
@@ -36,9 +55,9 @@ impl Suffixes {
         label: &[u8],
         compression: Compression,
     ) -> Option<u16> {
-        let first = hash(rest, label);
+        let (first, slots) = (hash(rest, label), self.slots());
         for probe in 0..PROBES {
-            let offset = self.slots[(first + probe) % SLOTS];
+            let offset = slots[(first + probe) & (slots.len() - 1)];
             if offset == 0 {
                 return None;
             }
@@ -51,9 +70,9 @@ impl Suffixes {
 
     /// Notes that `label` followed by the name at `rest` stands at `offset`; false if there is no room.
     pub(super) fn insert(&mut self, rest: u16, label: &[u8], offset: u16) -> bool {
-        let first = hash(rest, label);
+        let (first, slots) = (hash(rest, label), self.slots_mut());
         for probe in 0..PROBES {
-            let slot = &mut self.slots[(first + probe) % SLOTS];
+            let slot = &mut slots[(first + probe) & (slots.len() - 1)];
             if *slot == 0 {
                 *slot = offset;
                 return true;
@@ -64,7 +83,7 @@ impl Suffixes {
 
     /// Forgets what stands at `offset` or later.
     pub(super) fn forget_from(&mut self, offset: usize) {
-        for slot in &mut self.slots {
+        for slot in self.slots_mut() {
             if usize::from(*slot) >= offset {
                 *slot = 0;
             }
@@ -93,5 +112,5 @@ fn stands_at(message: &[u8], offset: usize, rest: u16, label: &[u8], compression
 
 /// The first slot to try. Letters of either case give the same.
 fn hash(rest: u16, label: &[u8]) -> usize {
-    ((case::digest(label) >> 48) as usize ^ usize::from(rest)) % SLOTS
+    (case::digest(label) >> 48) as usize ^ usize::from(rest)
 }

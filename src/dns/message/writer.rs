@@ -121,6 +121,13 @@ impl<'b> Writer<'b> {
         self
     }
 
+    /// Remembers many names to which later ones may point, for a message that is full of them. Before the
+    /// first record.
+    pub fn with_many_targets(mut self) -> Writer<'b> {
+        self.suffixes = Suffixes::for_many();
+        self
+    }
+
     /// Keeps room for what is added after [`Writer::finish`]: the TSIG record (H14).
     pub fn reserve(&mut self, octets: usize) {
         self.reserved += octets;
