@@ -61,7 +61,7 @@ const BELLWETHER: Manner = Manner {
     template: include_str!("conf/bellwether.toml"),
     file: "bellwether.toml",
     zones_file: "bellwether.toml",
-    arguments: &["run", "--config", "@DIR@/bellwether.toml"],
+    arguments: &["run", "--log", "warn", "--config", "@DIR@/bellwether.toml"],
     grants: Some(["127.0.0.1", "key:bench."]),
     told: Told::Watches,
 };

@@ -16,8 +16,11 @@ use crate::streams::Stream;
 use crate::usage::processor_time;
 use crate::zone::{APEX, Edns, Kind as Ask, Numbers, Questions, Shape, Zone};
 
-/// Connections at a time.
+/// Connections that are kept.
 const CONNECTIONS: usize = 64;
+/// Connections at a time that are used once: those that wait to be accepted must not be more than the ten
+/// that Knot and BIND have room for, or the client waits a second.
+const CONNECTIONS_USED_ONCE: usize = 8;
 /// Questions under way on each when they are pipelined.
 const PIPELINED: usize = 16;
 const WARM_UP: Duration = Duration::from_millis(200);
@@ -106,7 +109,10 @@ impl Client<'_> {
     /// Asks for as long as `time`; gives the number of replies.
     fn run(&mut self, server: SocketAddr, used: Use, time: Duration) -> io::Result<u64> {
         let until = Instant::now() + time;
-        let each = if used == Use::Pipelined { PIPELINED } else { 1 };
+        let (count, each) = match used {
+            Use::Pipelined => (CONNECTIONS, PIPELINED),
+            Use::Once => (CONNECTIONS_USED_ONCE, 1),
+        };
         let mut connections = Vec::new();
         let mut replies = 0;
         // Every connection has its questions under way before the first is read.
@@ -114,7 +120,7 @@ impl Client<'_> {
         let mut batch = Vec::new();
         while Instant::now() < until {
             if connections.is_empty() {
-                for _ in 0..CONNECTIONS {
+                for _ in 0..count {
                     let mut stream = open(self)?;
                     let first = self.send(&mut stream, each, &mut batch)?;
                     connections.push((stream, first));

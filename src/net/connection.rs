@@ -42,7 +42,7 @@ const PACE_GRACE: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Replies that are gathered before they are written.
 const GATHER_OCTETS: usize = 32 * 1024;
-/// Room for what a connection says first, and for more of it.
+/// Room for one read: most connections say little, and whoever fills it gets more from then on.
 const FIRST_OCTETS: usize = 512;
 const READ_OCTETS: usize = 4 * 1024;
 /// The length prefix (RFC 1035 §4.2.2).
@@ -153,6 +153,8 @@ pub(super) struct Connection<S> {
     peer: SocketAddr,
     seat: Seat,
     shared: Rc<Shared>,
+    /// Room for the next read.
+    room: usize,
     input: Vec<u8>,
     output: Vec<u8>,
 }
@@ -172,14 +174,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         seat: Seat,
         shared: Rc<Shared>,
     ) -> Connection<S> {
-        Connection { stream, transport, peer, seat, shared, input: Vec::new(), output: Vec::new() }
+        let (input, output) = (Vec::new(), Vec::new());
+        Connection { stream, transport, peer, seat, shared, room: FIRST_OCTETS, input, output }
     }
 
     async fn read_some(&mut self) -> io::Result<usize> {
-        // Most say little; whoever fills the room gets more at the next read.
-        let room = if self.input.is_empty() { FIRST_OCTETS } else { READ_OCTETS };
-        self.input.reserve(room);
-        self.stream.read_buf(&mut self.input).await
+        self.input.reserve(self.room);
+        let count = self.stream.read_buf(&mut self.input).await?;
+        if self.input.len() == self.input.capacity() {
+            self.room = READ_OCTETS;
+        }
+        Ok(count)
     }
 
     /// Serves until the client leaves, idles, breaks the rules, or the server stops.

@@ -118,11 +118,19 @@ struct Directory {
     names: HashMap<OsString, Vec<Meaning>>,
 }
 
-/// Where paths lead to. Very many files of one directory come at once, and its path is long: it is
-/// remembered for a moment.
+/// Where paths lead to. Very many files of one directory come at once, and to follow each step of its path
+/// takes long: where it led is remembered for a moment, as long as the same directory stands there.
 #[derive(Default)]
 struct RealPaths {
-    directory: Option<(PathBuf, PathBuf, Instant)>,
+    directory: Option<RealPath>,
+}
+
+/// A directory with its path without links, and its device and inode.
+struct RealPath {
+    directory: PathBuf,
+    real: PathBuf,
+    standing: Option<(u64, u64)>,
+    since: Instant,
 }
 
 impl RealPaths {
@@ -134,18 +142,25 @@ impl RealPaths {
         if file.symlink_metadata().ok()?.is_symlink() {
             return file.canonicalize().ok();
         }
-        match &self.directory {
-            Some((known, real, since)) if known == parent && since.elapsed() < REMEMBERED => {
-                Some(real.join(name))
-            }
-            _ => {
-                let path = file.canonicalize().ok()?;
-                let real = path.parent()?.to_path_buf();
-                self.directory = Some((parent.to_path_buf(), real, Instant::now()));
-                Some(path)
-            }
+        let standing = standing(parent);
+        if let Some(known) = &self.directory
+            && known.directory == parent
+            && known.standing == standing
+            && known.since.elapsed() < REMEMBERED
+        {
+            return Some(known.real.join(name));
         }
+        let path = file.canonicalize().ok()?;
+        let (directory, real) = (parent.to_path_buf(), path.parent()?.to_path_buf());
+        self.directory = Some(RealPath { directory, real, standing, since: Instant::now() });
+        Some(path)
     }
+}
+
+/// Device and inode of what stands under a path now.
+fn standing(path: &Path) -> Option<(u64, u64)> {
+    let stamp = path.metadata().ok().and_then(|metadata| stamp_of_any(&metadata));
+    stamp.map(|stamp| (stamp.device, stamp.inode))
 }
 
 /// The state of the thread.
@@ -294,8 +309,7 @@ impl<N: FnMut(Notice)> Lookout<N> {
 
     /// Has the system watch what stands under this path now.
     fn arm(&mut self, path: &Path) {
-        let standing = path.metadata().ok().and_then(|metadata| stamp_of_any(&metadata));
-        let standing = standing.map(|stamp| (stamp.device, stamp.inode));
+        let standing = standing(path);
         let Some(directory) = self.directories.get_mut(path) else { return };
         if directory.armed == standing && standing.is_some() {
             return;

@@ -96,6 +96,37 @@ fn d06_transfers_keep_the_case_of_every_name() {
 }
 
 #[test]
+fn b38_a_message_full_of_names_points_to_all_of_them() {
+    let mut buffer = vec![0; 0x4000];
+    let names: Vec<Name> = (0..400).map(|number| name(&format!("n{number}.example"))).collect();
+    let asked = name("example");
+    let written_out = |writer: Writer<'_>| {
+        let mut writer = writer;
+        // Each name once in full, then again.
+        for owner in &names {
+            writer.record(Section::Answer, record(owner, RecordType::A, &[1, 2, 3, 4])).unwrap();
+        }
+        let mut count = 0;
+        for owner in names.iter().rev().skip(1) {
+            let before = writer.len();
+            writer.record(Section::Answer, record(owner, RecordType::A, &[4, 3, 2, 1])).unwrap();
+            count += usize::from(writer.len() - before != 2 + 10 + 4);
+        }
+        let length = writer.finish();
+        (count, length)
+    };
+    let few = written_out(Writer::reply(&mut buffer, 0x4000, &REQUEST, Some(question(&asked))));
+    assert!(few.0 > 0, "all names fit the small table, and this test shows nothing");
+    let many = Writer::reply(&mut buffer, 0x4000, &REQUEST, Some(question(&asked))).with_many_targets();
+    let (count, length) = written_out(many);
+    // A name whose slots were all taken is rare, and only not a target.
+    assert!(count < 5, "{count} names were written out again");
+    let owners: Vec<String> = decoded(&buffer[..length]).into_iter().map(|(owner, _)| owner).collect();
+    let expected = names.iter().chain(names.iter().rev().skip(1)).map(Name::to_string);
+    assert!(owners.into_iter().eq(expected));
+}
+
+#[test]
 fn a11_a_record_that_does_not_fit_leaves_nothing_behind() {
     let asked = name("www.example");
     let long = [&[250][..], &[b'x'; 250]].concat();
