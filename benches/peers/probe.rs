@@ -46,11 +46,14 @@ impl Probe {
             for (index, zone) in batch.iter().enumerate() {
                 self.send(base.wrapping_add(index as u16), zone)?;
             }
-            let mut answered = [false; UNDER_WAY];
-            for _ in 0..batch.len() {
-                let Some((id, serial)) = self.receive()? else { break };
+            let (mut answered, mut wanted) = ([false; UNDER_WAY], batch.len());
+            // What comes late for an earlier batch is not counted.
+            while wanted > 0
+                && let Some((id, serial)) = self.receive()?
+            {
                 if let Some(answered) = answered.get_mut(usize::from(id.wrapping_sub(base))) {
                     *answered = serial.is_some();
+                    wanted -= 1;
                 }
             }
             left.extend(batch.iter().zip(answered).filter(|(_, answered)| !answered).map(|(zone, _)| *zone));

@@ -69,7 +69,7 @@ impl Suffixes {
     }
 
     /// Notes that `label` followed by the name at `rest` stands at `offset`; false if there is no room.
-    pub(super) fn insert(&mut self, rest: u16, label: &[u8], offset: u16) -> bool {
+    fn insert(&mut self, rest: u16, label: &[u8], offset: u16) -> bool {
         let (first, slots) = (hash(rest, label), self.slots_mut());
         for probe in 0..PROBES {
             let slot = &mut slots[(first + probe) & (slots.len() - 1)];
@@ -81,6 +81,22 @@ impl Suffixes {
         false
     }
 
+    /// Notes the suffixes of a name whose labels begin at `starts` and that was written at `begin`, the
+    /// rest of it standing at `rest`.
+    pub(super) fn note(&mut self, wire: &[u8], starts: &[u8], begin: usize, mut rest: u16) {
+        for &start in starts.iter().rev() {
+            let offset = begin + usize::from(start);
+            if offset >= OFFSETS_END {
+                // The labels in front of this one may be low enough, but have nothing to lead on to.
+                return;
+            }
+            if !self.insert(rest, label_at(wire, usize::from(start)), offset as u16) {
+                return;
+            }
+            rest = offset as u16;
+        }
+    }
+
     /// Forgets what stands at `offset` or later.
     pub(super) fn forget_from(&mut self, offset: usize) {
         for slot in self.slots_mut() {
@@ -89,6 +105,11 @@ impl Suffixes {
             }
         }
     }
+}
+
+/// The label that begins at `start`, without its length octet.
+pub(super) fn label_at(wire: &[u8], start: usize) -> &[u8] {
+    &wire[start + 1..start + 1 + usize::from(wire[start])]
 }
 
 /// Whether exactly `label` and then the name at `rest` stand at `offset`.

@@ -5,7 +5,7 @@
 //! [`Writer::mark`] with [`Writer::rollback`] takes back a whole RRset, so no message ever holds a
 //! part of one (A11). Signing comes after [`Writer::finish`]: see `tsig::Signer`.
 
-use super::compress::{OFFSETS_END, ROOT, Suffixes};
+use super::compress::{OFFSETS_END, ROOT, Suffixes, label_at};
 use super::{AA, HEADER_OCTETS, Header, QR, Question, RD, Section, TC};
 use crate::dns::edns::{OPT_OCTETS_MIN, OPTION_OCTETS, Opt, OptOption, code};
 use crate::dns::name::LABELS_MAX;
@@ -357,7 +357,7 @@ impl<'b> Writer<'b> {
             self.put_pointer(known)?
         }
         let fresh_starts = starts[..left].get(skipped..).unwrap_or_default();
-        note(&mut self.suffixes, wire, fresh_starts, begin, known);
+        self.suffixes.note(wire, fresh_starts, begin, known);
         Ok(())
     }
 
@@ -366,7 +366,7 @@ impl<'b> Writer<'b> {
         let wire = &self.buffer[HEADER_OCTETS..self.at];
         let mut starts = [0; LABELS_MAX];
         let count = label_starts(wire, &mut starts);
-        note(&mut self.suffixes, wire, &starts[..count], HEADER_OCTETS, ROOT);
+        self.suffixes.note(wire, &starts[..count], HEADER_OCTETS, ROOT);
     }
 
     /// Whether `name` stands at `offset`, compared as the compression mode says.
@@ -420,22 +420,6 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// Notes the suffixes of a name whose labels begin at `starts` and that was written at `begin`, the
-/// rest of it standing at `rest`.
-fn note(suffixes: &mut Suffixes, wire: &[u8], starts: &[u8], begin: usize, mut rest: u16) {
-    for &start in starts.iter().rev() {
-        let offset = begin + usize::from(start);
-        if offset >= OFFSETS_END {
-            // The labels in front of this one may be low enough, but have nothing to lead on to.
-            return;
-        }
-        if !suffixes.insert(rest, label_at(wire, usize::from(start)), offset as u16) {
-            return;
-        }
-        rest = offset as u16;
-    }
-}
-
 /// Writes where the labels of the uncompressed name at the start of `wire` begin; says how many
 /// there are.
 fn label_starts(wire: &[u8], starts: &mut [u8; LABELS_MAX]) -> usize {
@@ -447,9 +431,4 @@ fn label_starts(wire: &[u8], starts: &mut [u8; LABELS_MAX]) -> usize {
         at += 1 + usize::from(wire[at]);
     }
     count
-}
-
-/// The label that begins at `start`, without its length octet.
-fn label_at(wire: &[u8], start: usize) -> &[u8] {
-    &wire[start + 1..start + 1 + usize::from(wire[start])]
 }
