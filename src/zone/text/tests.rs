@@ -13,6 +13,7 @@ use crate::zone::{Demands, Digest, DigestKey};
 
 mod anything;
 mod load;
+mod places;
 mod reload;
 mod shown;
 
