@@ -1,4 +1,4 @@
-//! KEEPALIVE (RFC 7828) and ZONEVERSION (RFC 9660).
+//! KEEPALIVE (RFC 7828), ZONEVERSION (RFC 9660), and the room that options have.
 
 use super::*;
 
@@ -58,4 +58,28 @@ fn options_that_were_asked_for_survive_truncation() {
     assert!(reader.header().is_truncated() && reply.len() <= 512);
     let edns = reader.edns().unwrap();
     assert!(edns.option(code::NSID).is_some() && edns.option(code::ZONEVERSION).is_some());
+}
+
+#[test]
+fn the_room_of_options_that_were_asked_for_is_exact() {
+    let cookies = Arc::new(Cookies::new(CookieMode::Answer, [CookieSecret([5; 16])]));
+    let world = World { cookies, ..world() };
+    let all = [(code::COOKIE, &[7; 8][..]), (code::NSID, b""), (code::ZONEVERSION, b"")];
+    for chosen in 0..1 << all.len() {
+        let wanted: Vec<_> = (0..all.len()).filter(|at| chosen >> at & 1 == 1).map(|at| all[at]).collect();
+        let options: Vec<_> = wanted.iter().map(|&(code, data)| OptOption::Plain { code, data }).collect();
+        let reply = |udp_size: usize| {
+            let octets = query_edns("big.big.", "A", udp_size as u16, &options);
+            send(&world, STRANGER, Transport::Udp, &octets).1
+        };
+        let has_all = |reply: &[u8]| {
+            let reader = Reader::new(reply).unwrap();
+            let edns = reader.edns().unwrap();
+            assert!(wanted.iter().all(|(code, _)| edns.option(*code).is_some()), "{wanted:?}");
+            !reader.header().is_truncated()
+        };
+        let whole = reply(1232).len();
+        assert!(has_all(&reply(1232)) && has_all(&reply(whole)), "{wanted:?}: it fits {whole} octets");
+        assert!(!has_all(&reply(whole - 1)), "{wanted:?}: it does not fit {} octets", whole - 1);
+    }
 }
