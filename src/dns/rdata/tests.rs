@@ -7,6 +7,7 @@ use crate::dns::{Name, NameRef, RecordType};
 mod properties;
 mod refusals;
 mod table;
+mod tokens;
 
 /// Takes a line apart as the scanner does: blanks between tokens, quotes around strings, a quote
 /// inside a word belongs to it.
