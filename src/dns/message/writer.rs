@@ -316,12 +316,10 @@ impl<'b> Writer<'b> {
             return self.put_pointer(self.last_owner);
         }
         let at = self.at;
-        // A transfer has more owners than the table has room, and each comes in one run that
-        // `last_owner` serves: only what is above them is worth noting.
-        let skipped = match self.compression {
-            Compression::IgnoreCase => 0,
-            Compression::ExactCase => 1,
-        };
+        // Differences have more owners than a small table has room, and each comes in one run that
+        // `last_owner` serves: only what is above them is worth noting there.
+        let is_full_of_names = self.compression == Compression::ExactCase;
+        let skipped = usize::from(is_full_of_names && !self.suffixes.has_room_for_many());
         self.put_name(owner, skipped)?;
         self.last_owner = if at < OFFSETS_END && !owner.is_root() { at as u16 } else { 0 };
         Ok(())
