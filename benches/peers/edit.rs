@@ -12,7 +12,6 @@ use crate::kind::Kind;
 use crate::probe::Probe;
 use crate::report::{Column, Report};
 use crate::server::{Role, Server, Setup, ZoneFile, free_port};
-use crate::start::race;
 use crate::usage::Memory;
 use crate::zone::{APEX, Shape, Zone};
 
@@ -90,7 +89,7 @@ pub fn run(options: &Options, field: &Field) -> io::Result<Vec<Report>> {
             field.versions.retain(|(kind, _)| *kind != Kind::PowerDns);
             remarks.push("No row for PowerDNS: it transfers the whole zone for each change.".into());
         }
-        let rows = race(&field, &name, options.rounds(case.rounds, case.rounds.min(3)), |kind, round| {
+        let rows = field.race(&name, options.rounds(case.rounds, case.rounds.min(3)), |kind, round| {
             let own = dir.path().join(format!("{round}-{}", kind.name()));
             let figures = turn(kind, &own, &text, case.edits, &field)?;
             fs::remove_dir_all(&own)?;

@@ -5,6 +5,7 @@ use std::io;
 use nix::sys::prctl;
 
 use crate::kind::Kind;
+use crate::report::Row;
 use crate::server::pin;
 
 /// The server's processor and the client's.
@@ -49,5 +50,23 @@ impl Field {
     pub fn servers(&self, with_floor: bool) -> Vec<Kind> {
         let kinds = self.versions.iter().map(|(kind, _)| *kind);
         kinds.filter(|kind| with_floor || *kind != Kind::Floor).collect()
+    }
+
+    /// Lets all servers but the floor take turns at something that starts them.
+    pub fn race(
+        &self,
+        case: &str,
+        rounds: usize,
+        mut turn: impl FnMut(Kind, usize) -> io::Result<Vec<f64>>,
+    ) -> io::Result<Vec<Row>> {
+        let mut rows: Vec<(Kind, Vec<Vec<f64>>)> =
+            self.servers(false).into_iter().map(|kind| (kind, Vec::new())).collect();
+        for round in 1..=rounds {
+            for (kind, figures) in &mut rows {
+                eprintln!("{case}: round {round} of {rounds}, {}", kind.name());
+                figures.push(turn(*kind, round)?);
+            }
+        }
+        Ok(rows.into_iter().map(|(kind, figures)| (kind.name(), figures)).collect())
     }
 }

@@ -15,8 +15,7 @@ use crate::field::Field;
 use crate::kind::Kind;
 use crate::report::{Column, Report};
 use crate::server::{Role, Server, Setup, ZoneFile, free_port};
-use crate::start::{race, small_zones};
-use crate::usage::processor_time;
+use crate::start::small_zones;
 
 const ZONES: usize = 10_000;
 
@@ -40,7 +39,7 @@ pub fn run(options: &Options, field: &Field) -> io::Result<Vec<Report>> {
     let zones = small_zones(dir.path(), ZONES)?;
     let names: Vec<String> = zones.iter().map(|zone| zone.name.clone()).collect();
     let mut notified: HashMap<&str, Vec<Vec<f64>>> = HashMap::new();
-    let rows = race(field, "10,000 zones to a fresh secondary", options.rounds(3, 1), |kind, round| {
+    let rows = field.race("10,000 zones to a fresh secondary", options.rounds(3, 1), |kind, round| {
         let own = dir.path().join(format!("{round}-{}", kind.name()));
         let (at_primary, at_secondary) = (own.join("primary"), own.join("secondary"));
         let copies = own.join("copies");
@@ -56,15 +55,15 @@ pub fn run(options: &Options, field: &Field) -> io::Result<Vec<Report>> {
         let before = primary.wait_for_rest()?;
         let setup = Setup::alone(&at_secondary, &copies, &field.cores[0])?;
         let setup = Setup { role: Role::Secondary, port: other, other: Some(port), ..setup };
-        let begin = Instant::now();
-        let mut secondary = setup.launch(kind)?;
-        secondary.wait_for_all(&names)?;
-        let passed = begin.elapsed();
-        let to_answer = processor_time(secondary.process());
-        let to_rest = secondary.wait_for_rest()?;
+        let (mut secondary, started) = setup.measure(kind, |server| server.wait_for_all(&names))?;
         let of_primary = primary.wait_for_rest()?.saturating_sub(before);
         let each = |time: Duration| time.as_secs_f64() * 1e3 / ZONES as f64;
-        let figures = vec![each(to_rest), each(of_primary), passed.as_secs_f64(), each(to_answer)];
+        let figures = vec![
+            each(started.to_rest),
+            each(of_primary),
+            started.passed.as_secs_f64(),
+            each(started.to_answer),
+        ];
         primary.stop();
         notified.entry(kind.name()).or_default().push(notify_all(&mut secondary, port, &names)?);
         secondary.stop();

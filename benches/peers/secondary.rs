@@ -3,15 +3,12 @@
 
 use std::fs;
 use std::io;
-use std::time::Instant;
 
 use crate::Options;
 use crate::field::Field;
 use crate::kind::Kind;
 use crate::report::{Column, Report};
 use crate::server::{Role, Setup, ZoneFile, free_port};
-use crate::start::race;
-use crate::usage::{Memory, processor_time};
 use crate::zone::{APEX, Shape, Zone};
 
 const INCOMING: [Column; 5] = [
@@ -42,7 +39,7 @@ pub fn run(options: &Options, field: &Field) -> io::Result<Vec<Report>> {
     let rounds = options.rounds(7, 3);
     let servers = field.servers(false);
     restarts.resize(servers.len(), Vec::new());
-    let rows = race(field, "AXFR in, 1M records", rounds, |kind, round| {
+    let rows = field.race("AXFR in, 1M records", rounds, |kind, round| {
         let own = dir.path().join(format!("{round}"));
         fs::create_dir_all(&own)?;
         let zones = [ZoneFile { name: APEX.to_owned(), file: own.join(format!("{}.copy", kind.name())) }];
@@ -51,36 +48,24 @@ pub fn run(options: &Options, field: &Field) -> io::Result<Vec<Report>> {
             other: Some(primary.address.port()),
             ..Setup::alone(&own, &zones, &field.cores[0])?
         };
-        let begin = Instant::now();
-        let mut server = setup.launch(kind)?;
-        server.wait_for(APEX, 1)?;
-        let passed = begin.elapsed();
-        let to_answer = processor_time(server.process());
-        let to_rest = server.wait_for_rest()?;
-        let memory = Memory::read(server.process());
+        let (server, started) = setup.measure(kind, |server| server.wait_for(APEX, 1))?;
         server.stop();
         let figures = vec![
-            to_rest.as_secs_f64() * 1e6 / records,
-            to_answer.as_secs_f64() * 1e6 / records,
-            passed.as_secs_f64(),
-            memory.now as f64 / records,
-            memory.peak as f64 / records,
+            started.to_rest.as_secs_f64() * 1e6 / records,
+            started.to_answer.as_secs_f64() * 1e6 / records,
+            started.passed.as_secs_f64(),
+            started.memory.now as f64 / records,
+            started.memory.peak as f64 / records,
         ];
         let setup = Setup { port: free_port()?, ..setup };
-        let begin = Instant::now();
-        let mut server = setup.launch(kind)?;
-        server.wait_for(APEX, 1)?;
-        let passed = begin.elapsed();
-        let to_answer = processor_time(server.process());
-        let to_rest = server.wait_for_rest()?;
-        let memory = Memory::read(server.process());
+        let (server, started) = setup.measure(kind, |server| server.wait_for(APEX, 1))?;
         server.stop();
         let at = servers.iter().position(|server| *server == kind).unwrap_or_default();
         restarts[at].push(vec![
-            passed.as_secs_f64(),
-            to_answer.as_secs_f64(),
-            to_rest.as_secs_f64(),
-            memory.now as f64 / records,
+            started.passed.as_secs_f64(),
+            started.to_answer.as_secs_f64(),
+            started.to_rest.as_secs_f64(),
+            started.memory.now as f64 / records,
         ]);
         fs::remove_dir_all(&own)?;
         Ok(figures)

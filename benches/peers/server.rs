@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 
 use crate::kind::{Kind, Told};
 use crate::probe::{self, Probe};
-use crate::usage;
+use crate::usage::{self, Memory};
 
 /// How long a server may take until it answers.
 const START_PATIENCE: Duration = Duration::from_secs(300);
@@ -87,6 +87,19 @@ pub struct Server {
     child: Child,
 }
 
+/// What a start cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Started {
+    /// Processor time until it answers.
+    pub to_answer: Duration,
+    /// Processor time until it rests.
+    pub to_rest: Duration,
+    /// What passed until it answers.
+    pub passed: Duration,
+    /// What it takes at rest, and took at most.
+    pub memory: Memory,
+}
+
 impl<'a> Setup<'a> {
     /// One worker on one processor for some zones.
     pub fn alone(dir: &Path, zones: &'a [ZoneFile], core: &'a usize) -> io::Result<Setup<'a>> {
@@ -113,6 +126,22 @@ impl<'a> Setup<'a> {
             server.wait_for(&zone.name, 0)?;
         }
         Ok(server)
+    }
+
+    /// Starts a server and takes what that costs until `wait` says that it answers, and until it rests.
+    pub fn measure(
+        &self,
+        kind: Kind,
+        wait: impl FnOnce(&mut Server) -> io::Result<()>,
+    ) -> io::Result<(Server, Started)> {
+        let begin = Instant::now();
+        let mut server = self.launch(kind)?;
+        wait(&mut server)?;
+        let passed = begin.elapsed();
+        let to_answer = usage::processor_time(server.process());
+        let to_rest = server.wait_for_rest()?;
+        let memory = Memory::read(server.process());
+        Ok((server, Started { to_answer, to_rest, passed, memory }))
     }
 
     /// Starts a server and does not wait for anything.

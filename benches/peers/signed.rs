@@ -41,7 +41,7 @@ pub fn text(zone: &Zone) -> String {
             continue;
         }
         for rtype in types.iter().filter(|rtype| !(is_cut && **rtype == "NS")) {
-            sign(&mut text, owner, rtype, 3600, &mut numbers);
+            sign(&mut text, owner, rtype, &mut numbers);
         }
         let name = if *owner == "@" { APEX.to_owned() } else { format!("{owner}.{APEX}") };
         let name = Name::parse(&name).expect("the owners here are names");
@@ -54,19 +54,19 @@ pub fn text(zone: &Zone) -> String {
         let [owner, next] =
             [hash, next].map(|hash| String::from_utf8_lossy(&nsec3::label(hash)[1..]).into_owned());
         write_line(&mut text, format_args!("{owner} NSEC3 1 1 0 - {next} {types}"));
-        sign(&mut text, &owner, "NSEC3", 3600, &mut numbers);
+        sign(&mut text, &owner, "NSEC3", &mut numbers);
     }
     text
 }
 
-fn sign(text: &mut String, owner: &str, rtype: &str, ttl: u32, numbers: &mut Numbers) {
+fn sign(text: &mut String, owner: &str, rtype: &str, numbers: &mut Numbers) {
     let own = if owner == "@" { 0 } else { owner.split('.').filter(|label| *label != "*").count() };
     let labels = own + APEX.split('.').count();
     let signature = random(numbers);
     write_line(
         text,
         format_args!(
-            "{owner} RRSIG {rtype} 13 {labels} {ttl} 20370101000000 20260101000000 12345 {APEX}. {signature}"
+            "{owner} RRSIG {rtype} 13 {labels} 3600 20370101000000 20260101000000 12345 {APEX}. {signature}"
         ),
     );
 }

@@ -3,14 +3,12 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::time::Instant;
 
 use crate::Options;
 use crate::field::Field;
 use crate::kind::Kind;
-use crate::report::{Column, Report, Row};
+use crate::report::{Column, Report};
 use crate::server::{Setup, ZoneFile};
-use crate::usage::{Memory, processor_time};
 use crate::zone::{APEX, Numbers, Shape, Zone};
 
 /// Delegations with two or three records each, a million and five million in all; whether the short look has it.
@@ -42,24 +40,18 @@ pub fn run_load(options: &Options, field: &Field) -> io::Result<Vec<Report>> {
         fs::write(&file, text)?;
         let zones = [ZoneFile { name: APEX.to_owned(), file }];
         let rounds = options.rounds(if quick { 7 } else { 3 }, 3);
-        let rows = race(field, case, rounds, |kind, round| {
-            let mut setup = Setup::alone(&dir.path().join(format!("{round}")), &zones, &field.cores[0])?;
-            setup.workers = 1;
-            let begin = Instant::now();
-            let mut server = setup.start(kind)?;
-            let passed = begin.elapsed();
-            let to_answer = processor_time(server.process());
-            let to_rest = server.wait_for_rest()?;
-            let memory = Memory::read(server.process());
+        let rows = field.race(case, rounds, |kind, round| {
+            let setup = Setup::alone(&dir.path().join(format!("{round}")), &zones, &field.cores[0])?;
+            let (server, started) = setup.measure(kind, |server| server.wait_for(APEX, 0))?;
             server.stop();
             fs::remove_dir_all(&setup.dir)?;
             let records = records as f64;
             Ok(vec![
-                to_answer.as_secs_f64() * 1e6 / records,
-                to_rest.as_secs_f64() * 1e6 / records,
-                passed.as_secs_f64(),
-                memory.now as f64 / records,
-                memory.peak as f64 / records,
+                started.to_answer.as_secs_f64() * 1e6 / records,
+                started.to_rest.as_secs_f64() * 1e6 / records,
+                started.passed.as_secs_f64(),
+                started.memory.now as f64 / records,
+                started.memory.peak as f64 / records,
             ])
         })?;
         let case = format!("{case} ({records})");
@@ -85,22 +77,16 @@ pub fn run_zones(options: &Options, field: &Field) -> io::Result<Vec<Report>> {
     let zones = small_zones(dir.path(), count)?;
     let names: Vec<String> = zones.iter().map(|zone| zone.name.clone()).collect();
     let case = format!("{count} zones of 12 records");
-    let rows = race(field, &case, options.rounds(3, 3), |kind, round| {
+    let rows = field.race(&case, options.rounds(3, 3), |kind, round| {
         let setup = Setup::alone(&dir.path().join(format!("{round}")), &zones, &field.cores[0])?;
-        let begin = Instant::now();
-        let mut server = setup.start(kind)?;
-        server.wait_for_all(&names)?;
-        let passed = begin.elapsed();
-        let to_answer = processor_time(server.process());
-        let to_rest = server.wait_for_rest()?;
-        let memory = Memory::read(server.process());
+        let (server, started) = setup.measure(kind, |server| server.wait_for_all(&names))?;
         server.stop();
         fs::remove_dir_all(&setup.dir)?;
         Ok(vec![
-            to_answer.as_secs_f64(),
-            to_rest.as_secs_f64(),
-            passed.as_secs_f64(),
-            memory.now as f64 / 1e6,
+            started.to_answer.as_secs_f64(),
+            started.to_rest.as_secs_f64(),
+            started.passed.as_secs_f64(),
+            started.memory.now as f64 / 1e6,
         ])
     })?;
     let goal = "1.5 s, 200 MB for 100,000";
@@ -144,22 +130,4 @@ fn small_zone(name: &str, numbers: &mut Numbers) -> String {
     }
     text.push_str("www CNAME @\nautodiscover CNAME mail\n_dmarc TXT \"v=DMARC1; p=none\"\n");
     text
-}
-
-/// Lets all servers but the floor take turns at something that starts them.
-pub fn race(
-    field: &Field,
-    case: &str,
-    rounds: usize,
-    mut turn: impl FnMut(Kind, usize) -> io::Result<Vec<f64>>,
-) -> io::Result<Vec<Row>> {
-    let mut rows: Vec<(Kind, Vec<Vec<f64>>)> =
-        field.servers(false).into_iter().map(|kind| (kind, Vec::new())).collect();
-    for round in 1..=rounds {
-        for (kind, figures) in &mut rows {
-            eprintln!("{case}: round {round} of {rounds}, {}", kind.name());
-            figures.push(turn(*kind, round)?);
-        }
-    }
-    Ok(rows.into_iter().map(|(kind, figures)| (kind.name(), figures)).collect())
 }

@@ -37,19 +37,14 @@ impl Suffixes {
         Suffixes { few: [0; SLOTS], many: vec![0; SLOTS_FOR_MANY].into() }
     }
 
-    /// Whether it has.
-    pub(super) fn has_room_for_many(&self) -> bool {
-        !self.many.is_empty()
-    }
-
     #[inline]
     fn slots(&self) -> &[u16] {
-        if self.has_room_for_many() { &self.many } else { &self.few }
+        if self.many.is_empty() { &self.few } else { &self.many }
     }
 
     #[inline]
     fn slots_mut(&mut self) -> &mut [u16] {
-        if self.has_room_for_many() { &mut self.many } else { &mut self.few }
+        if self.many.is_empty() { &mut self.few } else { &mut self.many }
     }
 
     /// Where `label` followed by the name at `rest` stands.

@@ -305,7 +305,7 @@ impl<'b> Writer<'b> {
         for piece in rdata::pieces(rtype, rdata) {
             match piece {
                 Piece::Octets(octets) => self.put(octets)?,
-                Piece::Name(name) => self.put_name(name, 0)?,
+                Piece::Name(name) => self.put_name(name)?,
             }
         }
         Ok(())
@@ -316,18 +316,13 @@ impl<'b> Writer<'b> {
             return self.put_pointer(self.last_owner);
         }
         let at = self.at;
-        // Differences have more owners than a small table has room, and each comes in one run that
-        // `last_owner` serves: only what is above them is worth noting there.
-        let is_full_of_names = self.compression == Compression::ExactCase;
-        let skipped = usize::from(is_full_of_names && !self.suffixes.has_room_for_many());
-        self.put_name(owner, skipped)?;
+        self.put_name(owner)?;
         self.last_owner = if at < OFFSETS_END && !owner.is_root() { at as u16 } else { 0 };
         Ok(())
     }
 
-    /// Writes a name: the longest suffix that stands already becomes a pointer, the rest is noted but
-    /// for the `skipped` leftmost labels.
-    fn put_name(&mut self, name: NameRef<'_>, skipped: usize) -> Result<(), Full> {
+    /// Writes a name: the longest suffix that stands already becomes a pointer, the rest is noted.
+    fn put_name(&mut self, name: NameRef<'_>) -> Result<(), Full> {
         if !self.is_question_noted {
             self.note_question();
         }
@@ -354,8 +349,7 @@ impl<'b> Writer<'b> {
         } else {
             self.put_pointer(known)?
         }
-        let fresh_starts = starts[..left].get(skipped..).unwrap_or_default();
-        self.suffixes.note(wire, fresh_starts, begin, known);
+        self.suffixes.note(wire, &starts[..left], begin, known);
         Ok(())
     }
 
