@@ -6,7 +6,7 @@
 //! slower than [`PACE_OCTETS_PER_SECOND`] is cut off, and so is one for whom too much of a version
 //! is kept that was replaced (R21).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,6 +52,8 @@ const PREFIX: usize = 2;
 pub(super) struct Shared {
     desk: Arc<dyn Desk>,
     desk_state: RefCell<(WorkerState, Vec<u8>)>,
+    /// A buffer for a message of a transfer, if no transfer has it at the moment.
+    spare: Cell<Vec<u8>>,
     planner: Planner,
     transfers: Arc<Semaphore>,
     pins: Arc<Pins>,
@@ -76,6 +78,7 @@ impl Shared {
         Shared {
             desk,
             desk_state,
+            spare: Cell::default(),
             planner,
             transfers,
             pins,
@@ -318,7 +321,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         let began = Instant::now();
         let pin = shared.pins.take(outgoing.version().clone());
-        shared.planner.judge_pins();
+        // It begins with what is served now: only edits make that a replaced version.
+        if self.shared.pins.is_due(began) {
+            shared.planner.judge_pins();
+        }
         let sent = tokio::select! {
             biased;
             () = shared.revoked(&pin) => Err(io::Error::other("it keeps a replaced version in memory")),
@@ -345,7 +351,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn send(&mut self, outgoing: &mut Outgoing, began: Instant) -> io::Result<()> {
-        let mut buffer = vec![0; PREFIX + MESSAGE_OCTETS_MAX];
+        let mut buffer = self.shared.spare.take();
+        buffer.resize(PREFIX + MESSAGE_OCTETS_MAX, 0);
+        let sent = self.send_with(&mut buffer, outgoing, began).await;
+        self.shared.spare.set(buffer);
+        sent
+    }
+
+    async fn send_with(
+        &mut self,
+        buffer: &mut [u8],
+        outgoing: &mut Outgoing,
+        began: Instant,
+    ) -> io::Result<()> {
         loop {
             let packed = outgoing.next(self.shared.desk.now(), &mut buffer[PREFIX..]);
             let length = match packed {

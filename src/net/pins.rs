@@ -2,8 +2,8 @@
 //!
 //! A transfer sends one version however long it takes (D10), so a slow reader keeps a version that
 //! nobody else wants. What counts is only what the version that is served now does not share with
-//! it. All are judged whenever a transfer begins and every second while one runs, since an edit makes
-//! a version a replaced one: above the cap the oldest transfers are told to stop, until the rest fits.
+//! it. All are judged every second while a transfer runs, since an edit makes a version a replaced one:
+//! above the cap the oldest transfers are told to stop, until the rest fits.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::dns::NameRef;
 use crate::zone::Version;
 
-/// How often pins are judged while no transfer begins.
+/// How often pins are judged while transfers run.
 pub(super) const JUDGED_EVERY: Duration = Duration::from_secs(1);
 
 /// The transfers under way, over all runtimes.

@@ -20,7 +20,7 @@ pub(super) struct Planner(mpsc::Sender<Job>);
 #[derive(Debug)]
 enum Job {
     Plan(Box<TransferStart>, oneshot::Sender<Outgoing>),
-    /// A transfer began: are there too many replaced versions?
+    /// Transfers run: do they hold too many replaced versions?
     JudgePins,
 }
 
@@ -61,7 +61,7 @@ impl Planner {
         planned.await.ok()
     }
 
-    /// Has the pins judged, soon. If there is no room the transfer that comes next does it.
+    /// Has the pins judged, soon. If there is no room it is done the next time.
     pub fn judge_pins(&self) {
         let _ = self.0.try_send(Job::JudgePins);
     }
