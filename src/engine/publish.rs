@@ -61,13 +61,16 @@ impl Publisher {
         let _ = retired.send(before);
     }
 
-    /// Takes a zone's new status; `None` forgets the zone.
-    pub fn tell(&self, zone: ZoneId, status: Option<Arc<ZoneStatus>>) {
+    /// Takes new statuses of zones, in this order; `None` forgets the zone.
+    pub fn tell(&self, statuses: impl IntoIterator<Item = (ZoneId, Option<Arc<ZoneStatus>>)>) {
         let mut board = self.board();
-        match status {
-            Some(status) => board.insert(zone, status),
-            None => board.remove(&zone),
-        };
+        for (zone, status) in statuses {
+            match status {
+                Some(status) => board.insert(zone, status),
+                None => board.remove(&zone),
+            };
+        }
+        drop(board);
         self.changed.notify_all();
     }
 

@@ -29,6 +29,7 @@ mod loss;
 mod rollback;
 mod servers;
 mod survival;
+mod watched;
 mod zonemd;
 
 const ZONE: ZoneId = ZoneId(0);
@@ -59,6 +60,7 @@ struct Bench {
     busy: bool,
     done: Vec<Result<String, String>>,
     notes: Vec<Reason>,
+    watched: Vec<Vec<PathBuf>>,
 }
 
 fn options() -> Options {
@@ -132,6 +134,7 @@ impl Bench {
             busy: false,
             done: Vec::new(),
             notes: Vec::new(),
+            watched: Vec::new(),
         };
         bench.configure(None);
         bench
@@ -201,7 +204,8 @@ impl Bench {
                 self.sought.push(names);
                 self.tell(Event::Servers(ZONE, self.servers.clone()));
             }
-            Action::Watch(..) | Action::Cancel(..) | Action::Forgotten(_) => {}
+            Action::Watch(_, files) => self.watched.push(files),
+            Action::Cancel(..) | Action::Forgotten(_) => {}
         }
     }
 

@@ -33,15 +33,19 @@ pub(super) fn run(inbox: &Receiver<Message>, engine: &Engine) {
         };
         let mut taken = 0;
         while let Some(message) = next {
+            taken += 1;
             match message {
                 Message::Stop => {
                     handle(&mut shard, engine, Event::Stop, &mut actions);
                     return act(engine, &mut actions, &mut parked);
                 }
                 Message::Event(event) => handle(&mut shard, engine, *event, &mut actions),
+                Message::Events(events) => {
+                    taken += events.len();
+                    events.into_iter().for_each(|event| handle(&mut shard, engine, event, &mut actions));
+                }
                 Message::Settle(done) => waiting.push(done),
             }
-            taken += 1;
             next = if taken < BATCH { inbox.try_recv().ok() } else { None };
         }
         handle(&mut shard, engine, Event::Tick, &mut actions);
@@ -70,18 +74,29 @@ fn handle(shard: &mut Shard, engine: &Engine, event: Event, actions: &mut Vec<Ac
     }
 }
 
-/// Publishes first, in one swap; then everything else in order, so that a NOTIFY never leaves before
-/// its version can be seen. Requests wait in `parked` while there is no network.
+/// Publishes first, in one swap, and tells what is new of the zones; then everything else in order, so that
+/// a NOTIFY never leaves before its version can be seen. Requests wait in `parked` while there is no network.
 fn act(engine: &Engine, actions: &mut Vec<Action>, parked: &mut Vec<Action>) {
-    let mut slots = Vec::new();
+    let (mut slots, mut statuses) = (Vec::new(), Vec::new());
     actions.retain_mut(|action| match action {
         Action::Publish(apex, slot) => {
             slots.push((apex.clone(), slot.take()));
             false
         }
+        Action::Status(zone, status) => {
+            statuses.push((*zone, Some(status.clone())));
+            false
+        }
+        Action::Forgotten(zone) => {
+            statuses.push((*zone, None));
+            false
+        }
         _ => true,
     });
     engine.0.publisher.publish(&slots);
+    if !statuses.is_empty() {
+        engine.0.publisher.tell(statuses);
+    }
     for (zone, slot) in &slots {
         if let Some(SlotState::Serving { version, .. }) = slot.as_ref().map(|slot| &slot.state) {
             tracing::debug!(%zone, serial = %version.serial(), "published");
@@ -90,7 +105,7 @@ fn act(engine: &Engine, actions: &mut Vec<Action>, parked: &mut Vec<Action>) {
     let outside = engine.0.outside.read().expect("the network's slot is only assigned").clone();
     for action in actions.drain(..) {
         match action {
-            Action::Publish(..) => {}
+            Action::Publish(..) | Action::Status(..) | Action::Forgotten(_) => {}
             Action::Journal(zone, ticket, write) => {
                 if let BodyWrite::Full(version) | BodyWrite::Deltas { after: version, .. } = &write.body {
                     tracing::debug!(zone = %write.apex, serial = %version.serial(), "commit begins");
@@ -106,7 +121,6 @@ fn act(engine: &Engine, actions: &mut Vec<Action>, parked: &mut Vec<Action>) {
                     None => parked.push(action),
                 }
             }
-            Action::Status(zone, status) => engine.0.publisher.tell(zone, Some(status)),
             Action::Done(token, result) => {
                 let reply =
                     engine.0.replies.lock().expect("no thread panics with the replies").remove(&token);
@@ -116,7 +130,6 @@ fn act(engine: &Engine, actions: &mut Vec<Action>, parked: &mut Vec<Action>) {
                 }
             }
             Action::Note(zone, reason, peer, text) => (engine.0.log)(zone, reason, peer, &text),
-            Action::Forgotten(zone) => engine.0.publisher.tell(zone, None),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, SendError};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use super::Engine;
 use crate::config::SerialPolicy;
@@ -10,6 +11,11 @@ use crate::engine::reading;
 use crate::engine::setup::Role;
 use crate::engine::shard::{Event, FileJob, RollbackJob, VerifyJob};
 use crate::engine::watch::Stamped;
+
+/// Results that are handed over together while there is more to do.
+const TOGETHER: usize = 32;
+/// How long the first of them may wait for the others.
+const WAIT_MAX: Duration = Duration::from_millis(2);
 
 /// What a worker is given.
 pub(super) enum Work {
@@ -28,17 +34,31 @@ pub(super) fn spawn(engine: &Engine, work: Receiver<Work>, count: usize) {
     let work = Arc::new(Mutex::new(work));
     for number in 0..count {
         let work = work.clone();
-        engine.spawn(&format!("worker-{number}"), move |engine| {
-            loop {
-                let next = work.lock().expect("no worker panics while it waits").recv();
-                let Ok(next) = next else { return };
-                run(&engine, next);
-            }
-        });
+        engine.spawn(&format!("worker-{number}"), move |engine| run(&engine, &work));
     }
 }
 
-fn run(engine: &Engine, work: Work) {
+/// Works until the engine stops. Very many small files come at once, as at a start: what they led to goes
+/// to the shards in batches, or every one of them would wake a thread.
+fn run(engine: &Engine, work: &Mutex<Receiver<Work>>) {
+    let mut results = Vec::new();
+    loop {
+        let next = work.lock().expect("no worker panics while it waits").recv();
+        let Ok(next) = next else { return };
+        results.extend(carry_out(engine, next));
+        let since = Instant::now();
+        while results.len() < TOGETHER && since.elapsed() < WAIT_MAX {
+            // Whoever holds the lock waits for work, so there is none.
+            let next = work.try_lock().ok().and_then(|queue| queue.try_recv().ok());
+            let Some(next) = next else { break };
+            results.extend(carry_out(engine, next));
+        }
+        engine.send_all(results.drain(..));
+    }
+}
+
+/// What came of it, for the zone's shard.
+fn carry_out(engine: &Engine, work: Work) -> Option<Event> {
     match work {
         Work::Read(job) => {
             let settled = engine.0.settled.lock().expect("the stamps are only replaced").remove(&job.zone);
@@ -48,7 +68,7 @@ fn run(engine: &Engine, work: Work) {
             let result = reading::guarded(|| reading::read_file(&job, &mut sources, key, wall));
             let is_whole = sources.held_still() && !sources.written_since(&settled.unwrap_or_default());
             let result = reading::if_whole(&job, is_whole, result);
-            engine.send(Event::Read(job.zone, job.attempt, result));
+            Some(Event::Read(job.zone, job.attempt, result))
         }
         Work::RollBack(job) => {
             let policy = match engine.zone_setup(job.zone).as_deref().map(|setup| &setup.role) {
@@ -61,10 +81,13 @@ fn run(engine: &Engine, work: Work) {
                     reader.history(version, from).map_err(|error| error.to_string())
                 })
             });
-            engine.send(Event::Read(job.zone, job.attempt, result));
+            Some(Event::Read(job.zone, job.attempt, result))
         }
-        Work::Verify(job) => engine.send(job.carry_out()),
-        Work::Compact(rewrite) => engine.to_store(rewrite.carry_out()),
+        Work::Verify(job) => Some(job.carry_out()),
+        Work::Compact(rewrite) => {
+            engine.to_store(rewrite.carry_out());
+            None
+        }
     }
 }
 

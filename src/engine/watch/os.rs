@@ -22,9 +22,11 @@ use crate::ident::ZoneId;
 use crate::time::Tick;
 
 /// How often everything is looked at, whatever was said.
+const LOOK_AROUND: Duration = Duration::from_secs(60);
 /// How long the path of a directory is taken to lead to the same place.
 const REMEMBERED: Duration = Duration::from_millis(100);
-const LOOK_AROUND: Duration = Duration::from_secs(60);
+/// Directories of which that is remembered.
+const REMEMBERED_MAX: usize = 4096;
 /// Grain of the coarsest file system clock that is trusted.
 const CLOCK_GRAIN: Duration = Duration::from_secs(2);
 
@@ -118,16 +120,13 @@ struct Directory {
     names: HashMap<OsString, Vec<Meaning>>,
 }
 
-/// Where paths lead to. Very many files of one directory come at once, and to follow each step of its path
-/// takes long: where it led is remembered for a moment, as long as the same directory stands there.
+/// Where paths lead to. Very many files of few directories come at once, and to follow each step of a path
+/// takes long: where a directory led is remembered for a moment, as long as the same one stands there.
 #[derive(Default)]
-struct RealPaths {
-    directory: Option<RealPath>,
-}
+struct RealPaths(HashMap<PathBuf, RealPath>);
 
-/// A directory with its path without links, and its device and inode.
+/// The path of a directory without links, and its device and inode.
 struct RealPath {
-    directory: PathBuf,
     real: PathBuf,
     standing: Option<(u64, u64)>,
     since: Instant,
@@ -143,16 +142,18 @@ impl RealPaths {
             return file.canonicalize().ok();
         }
         let standing = standing(parent);
-        if let Some(known) = &self.directory
-            && known.directory == parent
+        if let Some(known) = self.0.get(parent)
             && known.standing == standing
             && known.since.elapsed() < REMEMBERED
         {
             return Some(known.real.join(name));
         }
         let path = file.canonicalize().ok()?;
-        let (directory, real) = (parent.to_path_buf(), path.parent()?.to_path_buf());
-        self.directory = Some(RealPath { directory, real, standing, since: Instant::now() });
+        if self.0.len() == REMEMBERED_MAX {
+            self.0.clear();
+        }
+        let real = path.parent()?.to_path_buf();
+        self.0.insert(parent.to_path_buf(), RealPath { real, standing, since: Instant::now() });
         Some(path)
     }
 }

@@ -3,6 +3,7 @@
 //! At most one reading is under way; a change that comes meanwhile leaves one more. Whatever goes
 //! wrong, the last published version goes on being served (R02, R08-R13).
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(super) struct FileSource {
     pub(super) retry_at: Option<Tick>,
     /// The reading under way brings an earlier version back.
     rolling_back: bool,
+    /// The watcher was told of the zone file alone, and nothing was read since.
+    watched_alone: bool,
     /// What the checks found of the version that was read last, so that the next reading checks only
     /// what changed.
     review: Option<Arc<Review>>,
@@ -53,7 +56,7 @@ impl FileSource {
 impl Zone {
     /// The zone begins as a primary: serve what was stored, then read the file.
     pub(super) fn begin_file(&mut self, cold_start: ColdStart, out: &mut Vec<Action>) {
-        self.source = Source::File(FileSource::default());
+        self.source = Source::File(FileSource { watched_alone: true, ..FileSource::default() });
         self.lease = crate::zone::Lease::forever();
         match (&self.live, cold_start) {
             (Some(_), ColdStart::ServeLast) => self.show(Shown::Serving, out),
@@ -154,7 +157,7 @@ impl Zone {
             Err(fault) if rolling_back => self.answer_waiting(Err(fault.text), out),
             Err(fault) if fault.reason == Reason::FileUnsettled => {
                 // Nothing is wrong with it: whoever writes it is not done.
-                out.push(Action::Watch(self.setup.id, fault.files));
+                self.watch(fault.files, out);
                 self.answer_waiting(Err(fault.text), out);
             }
             Err(fault) => self.file_fault(fault, out),
@@ -173,7 +176,7 @@ impl Zone {
 
     fn take_in(&mut self, now: Now, read: FileRead, rolling_back: bool, out: &mut Vec<Action>) {
         if !rolling_back {
-            out.push(Action::Watch(self.setup.id, read.files));
+            self.watch(read.files, out);
             if let Source::File(source) = &mut self.source {
                 source.review = read.review;
             }
@@ -205,10 +208,21 @@ impl Zone {
         }
     }
 
+    /// These were read: they are watched from now on.
+    fn watch(&mut self, files: Vec<PathBuf>, out: &mut Vec<Action>) {
+        let (Role::Primary { file, .. }, Source::File(source)) = (&self.setup.role, &mut self.source) else {
+            return;
+        };
+        let known = std::mem::take(&mut source.watched_alone);
+        if !(known && files.len() == 1 && files.first() == Some(file)) {
+            out.push(Action::Watch(self.setup.id, files));
+        }
+    }
+
     fn file_fault(&mut self, fault: FileFault, out: &mut Vec<Action>) {
         self.fault(fault.reason, &fault.text, out);
         if !fault.files.is_empty() {
-            out.push(Action::Watch(self.setup.id, fault.files));
+            self.watch(fault.files, out);
         }
         if fault.reason == Reason::FileHeld && self.live.is_some() && self.shown != Shown::Serving {
             // Not a bad file: a rollback wants what is stored (R12).
