@@ -16,6 +16,7 @@ mod secrets;
 mod traffic;
 mod wiring;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Config, ConfigError};
 use crate::control::{Control, Operations};
+use crate::dns::Name;
 use crate::engine::shard::Event;
 use crate::engine::status::ZoneStatus;
 use crate::engine::watch::os::{Notice, Watcher};
@@ -60,6 +62,7 @@ pub struct Service {
 
 /// The configuration that is in force, and the handles given out for its names.
 struct Running {
+    /// Its zones are with the engine.
     config: Config,
     handles: Handles,
     kept: Kept,
@@ -110,6 +113,7 @@ impl Service {
 
         let (socket, limits) = (config.control.socket.clone(), stream_limits(&config));
         let names = handles.names();
+        let config = config.without_named_zones();
         let running = Arc::new(Mutex::new(Running { config, handles, kept, engine: engine.clone() }));
         let traffic = Arc::new(OnceLock::new());
         let reports = Arc::new(Reports::default());
@@ -140,8 +144,7 @@ impl Service {
 
     /// The zones of the config, for [`Service::wait_until_loaded`].
     pub fn zones(&self) -> Vec<ZoneId> {
-        let running = self.running.lock().expect("no reload panics");
-        running.handles.zone_ids(&running.config)
+        self.engine.setups().iter().map(|setup| setup.id).collect()
     }
 
     /// Waits until every zone of a list answers or has said why it cannot yet; `false` if that takes
@@ -258,9 +261,10 @@ fn reload(running: &Mutex<Running>, force: bool) -> Result<String, String> {
     let book = wiring::book(&next, handles, kept);
     let zones = wiring::zones(&next, handles);
     let ids: Vec<_> = zones.iter().map(|zone| zone.id).collect();
-    let removed =
-        config.zones.iter().filter(|old| !next.zones.iter().any(|new| new.name == old.name)).count();
-    let before = config.zones.len();
+    let named: HashSet<&Name> = zones.iter().map(|zone| &zone.apex).collect();
+    let setups = engine.setups();
+    let (before, removed) =
+        (setups.len(), setups.iter().filter(|setup| !named.contains(&setup.apex)).count());
     if removed > REMOVED_MAX && removed * 100 > before * REMOVED_PERCENT_MAX && !force {
         return Err(format!(
             "{removed} of {before} zones would go: nothing was reloaded; `bellwether reload --force` does it"
@@ -270,7 +274,7 @@ fn reload(running: &Mutex<Running>, force: bool) -> Result<String, String> {
     for id in &ids {
         engine.send(Event::FileChanged(*id));
     }
-    *config = next;
+    *config = next.without_named_zones();
     Ok(format!("config read: {} zones, {removed} removed", ids.len()))
 }
 

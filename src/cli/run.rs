@@ -44,6 +44,8 @@ pub(super) fn run(path: &Path, level: Level, json: bool) -> Result<(), String> {
     if wait_for_zones(&service, || runtime.block_on(signals.ending.arrives_within(TURN))) {
         tracing::info!(zones, "ready");
         tell(&[NotifyState::Ready]);
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        crate::net::sys::give_freed_memory_back();
         runtime.block_on(attend(&service, signals));
     }
     tell(&[NotifyState::Stopping]);

@@ -361,6 +361,14 @@ impl Config {
         read(&self.path, &self.zones)
     }
 
+    /// What a later [`Config::reload`] needs of it: not the zones that have an entry of their own. Of very
+    /// many they would take as much memory as the zones themselves.
+    pub fn without_named_zones(mut self) -> Config {
+        self.zones.retain(|zone| zone.pattern.is_some());
+        self.zones.shrink_to_fit();
+        self
+    }
+
     /// The peer at `index`.
     pub fn peer(&self, index: PeerIndex) -> &Peer {
         &self.peers[index.0]

@@ -257,6 +257,11 @@ impl Engine {
         self.zones_read().get(&apex.to_name()).map(|setup| setup.id)
     }
 
+    /// The setups of all configured zones.
+    pub fn setups(&self) -> Vec<Arc<ZoneSetup>> {
+        self.zones_read().values().cloned().collect()
+    }
+
     /// The setup of a configured zone.
     pub fn zone_setup(&self, zone: ZoneId) -> Option<Arc<ZoneSetup>> {
         self.zones_read().values().find(|setup| setup.id == zone).cloned()
@@ -282,7 +287,7 @@ impl Engine {
     /// change; the others do not notice.
     pub fn reload(&self, zones: Vec<ZoneSetup>, book: &Book) {
         self.0.publisher.swap(|world| book.world(world.zones.clone()));
-        let before: Vec<Arc<ZoneSetup>> = self.zones_read().values().cloned().collect();
+        let before = self.setups();
         let named: HashSet<&Name> = zones.iter().map(|setup| &setup.apex).collect();
         for old in before {
             if !named.contains(&old.apex) {
@@ -361,8 +366,7 @@ impl Engine {
 
     /// Has every zone written whole: the store began anew.
     fn rewrite_all(&self) {
-        let zones: Vec<ZoneId> = self.zones_read().values().map(|setup| setup.id).collect();
-        zones.into_iter().for_each(|zone| self.send(Event::Rewrite(zone)));
+        self.send_all(self.setups().iter().map(|setup| Event::Rewrite(setup.id)));
     }
 
     fn zones_read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Name, Arc<ZoneSetup>>> {

@@ -130,7 +130,7 @@ struct File {
     /// What stood there when it was last seen.
     seen: Option<Stamp>,
     /// What a look around found, and which look was the first to find just that.
-    found: Option<(Stamp, Tick)>,
+    found: Option<Box<(Stamp, Tick)>>,
 }
 
 /// The watch over the files of one zone.
@@ -334,10 +334,10 @@ impl File {
 
     /// Whether looks around have found just this for long.
     fn has_stalled(&mut self, now: Tick, stamp: Stamp) -> bool {
-        match self.found {
-            Some((found, since)) if found == stamp => now.since(since) >= STALLED,
+        match self.found.as_deref() {
+            Some(&(found, since)) if found == stamp => now.since(since) >= STALLED,
             _ => {
-                self.found = Some((stamp, now));
+                self.found = Some(Box::new((stamp, now)));
                 false
             }
         }

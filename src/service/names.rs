@@ -114,11 +114,6 @@ impl Handles {
         self.names.clone()
     }
 
-    /// The handles of the zones of a config that was wired.
-    pub(super) fn zone_ids(&self, config: &Config) -> Vec<ZoneId> {
-        config.zones.iter().filter_map(|zone| self.zones.get(&zone.name).copied()).collect()
-    }
-
     /// The handle of a zone.
     pub(super) fn zone(&mut self, name: &Name) -> ZoneId {
         *self.zones.entry(name.clone()).or_insert_with(|| {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use smallvec::SmallVec;
 
 use super::stamp::{is_link, nanoseconds, stamp, stamp_of_any};
 use super::{Action, Event, FileNow, Sign, Stamp, Watch};
@@ -117,7 +118,7 @@ struct Zone {
 struct Directory {
     /// Device and inode that the system watches under this path.
     armed: Option<(u64, u64)>,
-    names: HashMap<OsString, Vec<Meaning>>,
+    names: HashMap<OsString, SmallVec<[Meaning; 1]>>,
 }
 
 /// Where paths lead to. Very many files of few directories come at once, and to follow each step of a path
@@ -170,7 +171,7 @@ struct Lookout<N> {
     notice: N,
     start: Instant,
     /// On the clock of files, a little before the start.
-    start_ns: i128,
+    start_ns: i64,
     zones: HashMap<ZoneId, Zone>,
     directories: HashMap<PathBuf, Directory>,
     due: BTreeSet<(Tick, ZoneId)>,
@@ -184,7 +185,7 @@ impl<N: FnMut(Notice)> Lookout<N> {
             system,
             notice,
             start: Instant::now(),
-            start_ns: nanoseconds(SystemTime::now()) - CLOCK_GRAIN.as_nanos() as i128,
+            start_ns: nanoseconds(SystemTime::now()) - CLOCK_GRAIN.as_nanos() as i64,
             zones: HashMap::new(),
             directories: HashMap::new(),
             due: BTreeSet::new(),

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::zone::text::Sources;
 
@@ -19,7 +19,7 @@ pub struct Stamp {
     /// Octets.
     pub size: u64,
     /// When it was modified, in nanoseconds of the file system's clock.
-    pub modified_ns: i128,
+    pub modified_ns: i64,
 }
 
 /// Files of the disk that remember what they were when they were opened.
@@ -88,7 +88,7 @@ fn stamp_of(metadata: &Metadata) -> Option<Stamp> {
 #[cfg(unix)]
 pub(super) fn stamp_of_any(metadata: &Metadata) -> Option<Stamp> {
     use std::os::unix::fs::MetadataExt;
-    let modified_ns = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+    let modified_ns = metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
     Some(Stamp { device: metadata.dev(), inode: metadata.ino(), size: metadata.size(), modified_ns })
 }
 
@@ -110,10 +110,11 @@ fn links(_: &Metadata) -> u64 {
 }
 
 /// Since 1970.
-pub(super) fn nanoseconds(time: SystemTime) -> i128 {
+pub(super) fn nanoseconds(time: SystemTime) -> i64 {
+    let clamped = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
     match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => since.as_nanos() as i128,
-        Err(before) => -(before.duration().as_nanos() as i128),
+        Ok(since) => clamped(since),
+        Err(before) => -clamped(before.duration()),
     }
 }
 

@@ -12,7 +12,7 @@ struct Stage {
 }
 
 fn stamp(inode: u64, size: u64) -> Option<Stamp> {
-    Some(Stamp { device: 1, inode, size, modified_ns: i128::from(inode * 1000 + size) })
+    Some(Stamp { device: 1, inode, size, modified_ns: (inode * 1000 + size) as i64 })
 }
 
 impl Stage {
