@@ -65,7 +65,7 @@ fn from_zone<'m>(
         }
     };
     let report = report::read(message, question);
-    if let Some(ending) = report.and_then(|_| report::doubt(message, question, writer, trace)) {
+    if let Some(ending) = report.and_then(|_| report::doubt(message, writer, trace)) {
         return ending;
     }
     // With DS the version may be that of the zone above.

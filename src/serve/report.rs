@@ -22,19 +22,19 @@ pub(super) fn read<'m>(message: &Message<'_>, question: Question<'m>) -> Option<
     ErrorReport::read(question.name, agent.as_ref())
 }
 
-/// Sends a report to TCP that may come from anywhere; `None` if it does not.
-pub(super) fn doubt<'m>(
+/// Sends a report to TCP that may come from anywhere; `None` if it does not. The name in it was made up by
+/// whoever sent it, so it decides nothing: all of a network count together (O03).
+pub(super) fn doubt(
     message: &Message<'_>,
-    question: Question<'m>,
     writer: &mut Writer<'_>,
     trace: &mut impl Trace,
-) -> Option<Ending<'m>> {
+) -> Option<Ending<'static>> {
     if message.peer.transport.is_stream() || message.has_good_cookie() {
         return None;
     }
     trace.step(|| Step("a report without a good cookie is sent to TCP".to_owned()));
     writer.set_truncated();
-    Some(Ending { anchor: Some(question.name), ..Ending::plain(ResponseCode::NoError) })
+    Some(Ending::plain(ResponseCode::NoError))
 }
 
 /// Takes a report. `ending` is the zone's own answer, written since `begun`; if there is none, the reply

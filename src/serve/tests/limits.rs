@@ -49,6 +49,16 @@ fn o01_o03_names_that_were_made_up_share_a_limit() {
 }
 
 #[test]
+fn o03_reports_that_may_come_from_anywhere_share_a_limit() {
+    let facts = ServerFacts { report_agent: Some(name("er.example.")), ..ServerFacts::default() };
+    let world = limited(RateSettings { slip: 2, ..RateSettings::default() });
+    let world = World { facts: Arc::new(facts), ..world };
+    let report = |at| query(&format!("_er.1.x{at}.test.7._er.er.example."), "TXT");
+    // Those that are answered are sent to TCP either way.
+    assert_eq!(sent(&world, Transport::Udp, report), [0, 8, 4]);
+}
+
+#[test]
 fn o02_streams_are_not_limited() {
     let world = limited(RateSettings::default());
     assert_eq!(sent(&world, Transport::Tcp, |_| query("www.example.", "A")), [12, 0, 0]);
