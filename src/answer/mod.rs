@@ -195,14 +195,14 @@ impl<'r, S: Served, T: Trace> Answering<'r, '_, '_, S, T> {
         absence: Absence<'r>,
         trail: &Trail<'r, '_>,
     ) -> Result<(), Full> {
-        let (owner, soa) = (version.apex(), version.soa());
+        let soa = version.soa();
         let minimum = soa.rdata.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
         let ttl = ttl_of(soa.ttl).min(minimum);
-        self.writer.record(Section::Authority, RecordRef { owner, ttl, ..soa })?;
+        self.writer.record(Section::Authority, RecordRef { ttl, ..soa })?;
         if self.query.signatures == Signatures::Unwanted {
             return Ok(());
         }
-        self.put_rrsigs(Section::Authority, owner, &version.apex_node(), RecordType::SOA, ttl)?;
+        self.put_rrsigs(Section::Authority, soa.owner, &version.apex_node(), RecordType::SOA, ttl)?;
         self.end_without(version, absence, trail)
     }
 

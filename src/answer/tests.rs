@@ -3,6 +3,7 @@
 mod additional;
 mod denial;
 mod model;
+mod signatures;
 mod signer;
 
 use std::sync::Arc;
@@ -270,6 +271,14 @@ fn b09_in_domain_glue_is_needed_and_b10_sibling_glue_is_not() {
 }
 
 #[test]
+fn b10_glue_comes_from_another_zone_that_is_served() {
+    let mut zones = example();
+    zones.0.push(zone("other.", "ns 60 A 198.51.100.1"));
+    let shown = ask_with(&zones, "x.sub.example.", "A", 65_535, PLAIN);
+    assert!(shown.contains(&"ad ns.other. 60 A 198.51.100.1".to_owned()), "{shown:?}");
+}
+
+#[test]
 fn b11_glue_is_no_answer() {
     let shown = ask_with(&example(), "ns.sub.example.", "A", 65_535, PLAIN);
     assert_eq!(shown[0], "NoError");
@@ -417,26 +426,4 @@ fn a11_no_rrset_is_cut_and_optional_data_goes_quietly() {
     check_limited(&zones, "big.example. A", 512, &["NoError aa tc"]);
     check_limited(&zones, "to.example. A", 512, &["NoError aa tc", "an to.example. 60 CNAME big.example."]);
     check_limited(&zones, "mx.example. MX", 512, &["NoError aa", "an mx.example. 60 MX 1 big.example."]);
-}
-
-#[test]
-fn l01_l02_signatures_come_along_only_when_wanted() {
-    let rrsig = |covered: &str| format!("{covered} 13 2 300 20300101000000 20200101000000 1 example. AAAA");
-    let zones = Zones(vec![zone(
-        "example.",
-        &format!(
-            "@ 3600 RRSIG {}\nwww 300 A 192.0.2.1\nwww 300 RRSIG {}\nwww 300 RRSIG {}\nwww 300 TXT x",
-            rrsig("SOA"),
-            rrsig("A"),
-            rrsig("TXT")
-        ),
-    )]);
-    let wanted = Query { signatures: Signatures::Wanted, ..PLAIN };
-    assert_eq!(ask_with(&zones, "www.example.", "A", 65_535, PLAIN).len(), 2);
-    let signed = ask_with(&zones, "www.example.", "A", 65_535, wanted);
-    assert_eq!(signed.len(), 3);
-    assert!(signed[2].starts_with("an www.example. 300 RRSIG A 13 2 300"), "{signed:?}");
-    let denied = ask_with(&zones, "www.example.", "MX", 65_535, wanted);
-    assert!(denied[2].starts_with("au example. 60 RRSIG SOA 13"), "{denied:?}");
-    assert_eq!(ask_with(&zones, "www.example.", "RRSIG", 65_535, PLAIN).len(), 3);
 }

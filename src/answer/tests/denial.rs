@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::model::{Fact, Labels, TYPES, facts, labels, lines_of, text};
 use super::signer::{Chain, PARAMETERS, shown, signed};
 use super::*;
+use crate::dns::nsec3::Parameters;
 
 const SIGNED: Query<'static> = Query { signatures: Signatures::Wanted, ..PLAIN };
 
@@ -294,6 +295,25 @@ fn l15_a_chain_is_used_when_an_nsec3param_without_flags_says_so() {
     // RFC 9276 §3.2: too dear to hash, and taken for unsigned by everybody.
     let dear = nsec3.replace(" 1 AABB", &format!(" {} AABB", crate::limits::NSEC3_ITERATIONS_MAX + 1));
     assert!(chains(dear).is_empty(), "no owner is the hash of the apex");
+}
+
+#[test]
+fn l10_a_zone_with_more_iterations_than_are_hashed_shows_the_nsec3_of_its_apex() {
+    let iterations = crate::limits::NSEC3_ITERATIONS_MAX + 1;
+    let apex = Name::parse("z").unwrap();
+    let [hash, dear] = [PARAMETERS, Parameters { iterations, ..PARAMETERS }]
+        .map(|parameters| shown(&parameters.hash(apex.as_ref())));
+    let text = text_of(&signed(&example(), Chain::Nsec3));
+    let text = text.replace(" 1 AABB", &format!(" {iterations} AABB")).replace(&hash, &dear);
+    let zones = Zones(vec![zone("z.", &text)]);
+    for (name, rcode) in [("no.z.", "NXDomain"), ("b.z.", "NoError"), ("x.w.z.", "NoError")] {
+        let shown = ask_with(&zones, name, "A", 65_535, SIGNED);
+        assert!(shown[0].starts_with(rcode), "{shown:?}");
+        let proofs = shown.iter().map(|line| line.split(' ').collect::<Vec<_>>());
+        let owners: Vec<String> =
+            proofs.filter(|words| words.get(3) == Some(&"NSEC3")).map(|words| words[1].to_owned()).collect();
+        assert_eq!(owners, [format!("{dear}.z.")], "{name}");
+    }
 }
 
 /// All records but the SOA, as lines.
