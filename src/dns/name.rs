@@ -5,7 +5,6 @@
 //! [`NameRef::same_octets`] does not. The order is the canonical one of RFC 4034 §6.1.
 //! Compression belongs to the message reader and writer, not here.
 
-use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
@@ -232,9 +231,6 @@ impl Name {
             let (octet, used) = unescape(&text[at..])?;
             octets.push(octet);
             at += used;
-            if octets.len() > NAME_OCTETS_MAX {
-                return Err(NameError::TooLong);
-            }
         }
         if octets.len() > label_at + 1 {
             close_label(&mut octets, label_at)?;
@@ -416,12 +412,6 @@ impl fmt::Display for Name {
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl Borrow<[u8]> for Name {
-    fn borrow(&self) -> &[u8] {
-        &self.0
     }
 }
 

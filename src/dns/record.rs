@@ -196,7 +196,8 @@ mod tests {
             RecordRef { owner: owner.as_ref(), rtype: RecordType::A, ttl: 5, rdata: &[192, 0, 2, 1] };
         let packed: Records = [record, record].into_iter().collect();
         let again = Records::from_octets(packed.octets().to_vec()).unwrap();
-        assert_eq!(again.len(), 2);
+        assert_eq!((again.len(), again.is_empty(), Records::new().is_empty()), (2, false, true));
+        assert_eq!(packed.octets().len(), 2 * record.packed_octets());
         assert!(again.iter().all(|r| r.same_octets(record)));
         for cut in 1..packed.octets().len() / 2 {
             assert_eq!(Records::from_octets(packed.octets()[..cut].to_vec()), Err(NotRecords));

@@ -86,6 +86,8 @@ mod tests {
             "_er.agent.example.",
             "_er.1._er.agent.example.",
             "_er.1.broken.test.7.agent.example.",
+            "_er.1.broken.test.7.er.agent.example.",
+            "er.1.broken.test.7._er.agent.example.",
             "1.broken.test.7._er.agent.example.",
             "_er.a.broken.test.7._er.agent.example.",
             "_er.1.broken.test.x._er.agent.example.",

@@ -1,3 +1,5 @@
+use std::hash::BuildHasher;
+
 use super::*;
 
 fn name(text: &str) -> Name {
@@ -55,7 +57,8 @@ fn order_is_that_of_rfc_4034_section_6_1() {
         "\\200.z.example.",
     ];
     for pair in sorted.windows(2) {
-        assert!(name(pair[0]) < name(pair[1]), "{} before {}", pair[0], pair[1]);
+        let [first, second] = [name(pair[0]), name(pair[1])];
+        assert!(first < second && first.as_ref() < second.as_ref(), "{first} before {second}");
     }
 }
 
@@ -72,4 +75,16 @@ fn a_tail_inside_a_label_is_no_ancestor() {
     assert!(!name("x\\001b").as_ref().is_at_or_below(name("b").as_ref()));
     assert_eq!(name("x.b").as_ref().prefix_above(name("B").as_ref()), Some(&b"\x01x"[..]));
     assert!(name("b").as_ref().is_at_or_below(NameRef::ROOT));
+}
+
+#[test]
+fn b35_hashes_are_those_of_the_name_in_any_spelling() {
+    let hasher = std::hash::RandomState::new();
+    let both = |text| (hasher.hash_one(name(text)), hasher.hash_one(name(text).as_ref()));
+    let (owned, borrowed) = both("WwW.example");
+    assert_eq!(both("www.EXAMPLE"), (owned, borrowed));
+    for other in ["ww.example", "www.example.x", "wwx.example", "\\200.example", "."] {
+        let (other_owned, other_borrowed) = both(other);
+        assert!(other_owned != owned && other_borrowed != borrowed, "{other}");
+    }
 }

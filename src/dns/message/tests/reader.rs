@@ -82,3 +82,21 @@ fn d11_rdata_that_does_not_fit_its_type_is_an_error() {
     let packet = Packet::new(0x8000, [0, 1, 0, 0]).record(&[0], RecordType(65_000), 1, 0, &[1, 2, 3]);
     assert_eq!(read_records(&packet.0).unwrap()[0].3, "010203");
 }
+
+#[test]
+fn d11_what_is_wrong_with_a_message_is_said() {
+    let bare = |owner: &[u8], rtype, rdata: &[u8]| {
+        Packet::new(0x8000, [0, 1, 0, 0]).record(owner, rtype, 1, 0, rdata).0
+    };
+    let whole = bare(WWW, RecordType::A, &[192, 0, 2, 1]);
+    for (octets, said) in [
+        (&whole[..11], "the message is shorter than its header"),
+        (&whole[..20], "the message ends in the middle"),
+        (&bare(&[0x40, 0], RecordType::A, &[]), "a label has a reserved length"),
+        (&bare(&[0xc0, 40], RecordType::A, &[]), "a compression pointer does not lead backwards"),
+        (&bare(WWW, RecordType::MX, &[0]), "the data of a MX record is malformed"),
+        (&[&whole[..], &[0]].concat(), "octets follow the last record"),
+    ] {
+        assert_eq!(read_records(octets).unwrap_err().to_string(), said, "{octets:?}");
+    }
+}
