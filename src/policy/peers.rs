@@ -95,16 +95,16 @@ impl Peers {
         let address = peer.address.to_canonical();
         let placed = run(&self.by_address, |known| known.cmp(&address));
         let candidates = keyed.iter().map(|(_, at)| *at).chain(placed.iter().map(|(_, at)| *at));
-        let (mut best, mut found, mut rivals) = (Fit::No, None, 0);
+        let (mut best, mut found) = (Fit::No, None);
         for facts in candidates.filter_map(|at| self.facts.get(at)) {
             let fit = facts.fit(peer);
             if fit > best {
-                (best, found, rivals) = (fit, Some(facts.id), 0);
+                (best, found) = (fit, Some(facts.id));
             } else if fit == best {
-                rivals += 1;
+                found = None;
             }
         }
-        found.filter(|_| best.is_enough() && rivals == 0)
+        found.filter(|_| best.is_enough())
     }
 
     /// Which of `among` sent it: the best fit, the first of several that fit equally well.

@@ -141,7 +141,7 @@ impl RateLimits {
         }
         let measure = match settings.slip {
             _ if settings.log_only => Measure::Report,
-            0 => Measure::Drop,
+            // Nothing that is over is a multiple of 0.
             slip if over.is_multiple_of(slip) => Measure::Truncate,
             _ => Measure::Drop,
         };
@@ -166,8 +166,7 @@ impl RateTable {
     /// Puts a reply into its bucket; if it has no room, how many had none since it was empty.
     fn charge(&self, hash: u64, per_second: u32, now: Tick) -> Option<u32> {
         let Line(buckets) = &self.lines[hash as usize % self.lines.len()];
-        // Never 0, which a bucket has that nobody had yet.
-        let (tag, moment) = ((hash >> 32) as u32 | 1, now.0 as u32);
+        let (tag, moment) = ((hash >> 32) as u32, now.0 as u32);
         let mut least = (&buckets[0], u64::MAX);
         for bucket in buckets {
             let (owner, fill, over) = bucket.read(per_second, moment);
@@ -352,5 +351,35 @@ mod tests {
         let limits = limits(settings());
         assert_eq!(sent(&limits, "192.0.2.1", Kind::Answer, "a.", START, 20), 10);
         assert_eq!(sent(&limits, "192.0.2.1", Kind::Answer, "a.", Tick(START.0 - 3), 20), 0);
+    }
+
+    #[test]
+    fn o04_a_network_that_was_silent_for_a_second_is_told_of_again() {
+        let limits = limits(settings());
+        for now in [START, START + Duration::from_secs(1)] {
+            assert_eq!(sent(&limits, "192.0.2.1", Kind::Answer, "a.", now, 10), 10);
+            for first in [true, false] {
+                let ruling = ask(&limits, "192.0.2.1", Kind::Answer, "a.", now);
+                assert!(matches!(ruling, Ruling::Over { first: told, .. } if told == first), "{ruling:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn o04_a_reload_frees_nobody() {
+        let before = limits(settings());
+        assert_eq!(sent(&before, "192.0.2.1", Kind::Answer, "a.", START, 10), 10);
+        let after = RateLimits::new(RateSettings { slip: 0, ..settings() }, Arc::clone(before.table()));
+        assert_eq!(sent(&after, "192.0.2.1", Kind::Answer, "a.", START, 10), 0);
+        assert_eq!(sent(&after, "192.0.3.1", Kind::Answer, "a.", START, 20), 10);
+    }
+
+    #[test]
+    fn o01_those_who_meet_in_a_line_have_buckets_of_their_own() {
+        let table = RateTable::new([7; 16]);
+        let charge = |tag: u64| table.charge(tag << 32 | 5, 1, START);
+        for over in [None, Some(1)] {
+            assert_eq!([0, 1, 2, 3].map(charge), [over; BUCKETS_A_LINE]);
+        }
     }
 }

@@ -92,6 +92,7 @@ fn a_refusal_names_the_rule_that_came_nearest() {
     let rules = RuleSet::new(vec![
         rule(Who::Net("198.51.100.0/24".parse().unwrap()), "198.51.100.0/24"),
         rule(Who::Peer(PeerId(2)), "keyed"),
+        rule(Who::Peer(PeerId(2)), "keyed once more"),
     ]);
     let peer = Peer { address: "192.0.2.2".parse().unwrap(), key: None, transport: Transport::Tcp };
     let mut steps = Steps::default();
@@ -100,8 +101,16 @@ fn a_refusal_names_the_rule_that_came_nearest() {
     let said =
         "192.0.2.2 over tcp without a key is refused: rule 2 (keyed) fits its address but wants another key";
     assert_eq!(steps.0[0].0, said);
-    assert!(!verdict(&RuleSet::none(), Act::Query, &peer, &peers, &mut steps).is_allowed());
-    assert_eq!(steps.0[1].0, "192.0.2.2 over tcp without a key is refused: there is no rule at all");
+    for (rules, said) in [
+        (RuleSet::none(), "there is no rule at all"),
+        (RuleSet::new(rules.rules()[..1].to_vec()), "the only rule does not fit"),
+        (RuleSet::new(vec![rules.rules()[0].clone(); 2]), "none of the 2 rules comes near"),
+    ] {
+        let mut steps = Steps::default();
+        let got = verdict(&rules, Act::Query, &peer, &peers, &mut steps);
+        assert_eq!(got, Verdict::Refused { reason: Reason::QueryDenied, nearest: None });
+        assert_eq!(steps.0[0].0, format!("192.0.2.2 over tcp without a key is refused: {said}"));
+    }
 }
 
 #[test]
@@ -128,4 +137,10 @@ fn a_zone_without_rules_is_closed() {
     for absent in [0, 4, u32::MAX] {
         assert_eq!(book.zone(crate::ident::ZoneId(absent)), &ZoneRules::default());
     }
+    let open = std::sync::Arc::new(ZoneRules { transfer: RuleSet::any(), ..ZoneRules::default() });
+    let changed = book.with(crate::ident::ZoneId(5), Some(open.clone()));
+    assert_eq!(changed.zone(crate::ident::ZoneId(5)), &*open);
+    assert_eq!(changed.zone(crate::ident::ZoneId(3)), book.zone(crate::ident::ZoneId(3)));
+    let closed = changed.with(crate::ident::ZoneId(3), None);
+    assert_eq!(closed.zone(crate::ident::ZoneId(3)), &ZoneRules::default());
 }
