@@ -2,7 +2,7 @@
 //! known, since what is counted depends on it; and errors while the worker is overloaded.
 
 use super::{Ending, Message, Refusal, Then, WorkerState, World};
-use crate::dns::message::{Mark, Section, Writer};
+use crate::dns::message::{Mark, Writer};
 use crate::dns::{NameRef, ResponseCode};
 use crate::policy::Peer;
 use crate::policy::rates::{Kind, Measure, Ruling};
@@ -92,9 +92,8 @@ fn rule(
 
 fn kind_of(ending: &Ending<'_>, writer: &Writer<'_>) -> Kind {
     match ending.rcode {
-        ResponseCode::NoError if writer.is_authoritative() || writer.count(Section::Answer) > 0 => {
-            Kind::Answer
-        }
+        // Whatever is in the answer section came with AA.
+        ResponseCode::NoError if writer.is_authoritative() => Kind::Answer,
         ResponseCode::NoError => Kind::Referral,
         ResponseCode::NXDomain | ResponseCode::YXDomain => Kind::NxDomain,
         _ => Kind::Error,

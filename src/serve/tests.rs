@@ -13,11 +13,12 @@ use crate::dns::{Class, Name};
 use crate::policy::cookies::{CookieMode, CookieSecret, Cookies};
 use crate::policy::{PeerFacts, Peers, Rule, RuleBook, RuleSet, Who, ZoneRules};
 use crate::time::{Tick, Wall};
-use crate::trace::{Silent, Steps};
+use crate::trace::Silent;
 use crate::transfer::outgoing::Requested;
 use crate::zone::{DigestKey, Lease, Slot, SlotState, Version, ZoneSet, diff, reserial};
 
 mod cookies;
+mod explain;
 mod limits;
 mod options;
 mod peers;
@@ -38,12 +39,19 @@ fn key(secret: &[u8]) -> Arc<Key> {
     Arc::new(Key::new(name("flock.example."), Algorithm::Sha256, secret))
 }
 
-/// A version with serial 8 that knows the step from 7.
-fn second_version() -> Arc<Version> {
-    let first = zone("example.", "www 300 A 192.0.2.80");
-    let second = reserial(&zone("example.", "www 300 A 192.0.2.81"), Serial(8));
+/// A version of `example.` with serial 8 that knows the step from 7.
+fn stepped(before: &str, after: &str) -> Arc<Version> {
+    let first = zone("example.", before);
+    let second = reserial(&zone("example.", after), Serial(8));
     let delta = diff(&first, &second).unwrap();
     Arc::new(second.with_recent([Arc::new(delta)]))
+}
+
+/// The world with one zone more, or with another version of one; its rules are those of `example.`.
+fn with_zone(world: World, apex: &str, version: Arc<Version>) -> World {
+    let state = SlotState::Serving { version, lease: Lease::forever() };
+    let slot = Slot { id: ZoneId(0), apex: name(apex), state };
+    World { zones: world.zones.with(&[(name(apex), Some(Arc::new(slot)))]), ..world }
 }
 
 /// The zones of most tests: `example.` in several states below it, each with an id of its own.
@@ -52,7 +60,7 @@ fn world() -> World {
     let dated = |version: Arc<Version>, lease| SlotState::Serving { version, lease };
     let big: String = (0..60).map(|n| format!("big 60 A 192.0.2.{n}\n")).collect();
     let states = [
-        ("example.", serving(second_version())),
+        ("example.", serving(stepped("www 300 A 192.0.2.80", "www 300 A 192.0.2.81"))),
         ("big.", serving(zone("big.", &big))),
         ("loading.", SlotState::Loading),
         ("expired.", SlotState::Expired { serial: Some(Serial(41)) }),
@@ -345,23 +353,39 @@ fn g08_g09_expire_option() {
 }
 
 #[test]
-fn explain_is_the_same_code_with_a_trace() {
-    let mut worker = WorkerState::new();
-    let mut steps = Steps::default();
-    let mut out = [0; 1232];
-    let from = STRANGER.parse().unwrap();
-    let octets = query("x.www.example.", "A");
-    serve(octets[..].into(), from, Transport::Udp, NOW, &world(), &mut worker, &mut out, &mut steps);
-    let said: Vec<&str> = steps.0.iter().map(|step| step.0.as_str()).collect();
-    assert_eq!(
-        said,
-        [
-            "the zone example. answers for x.www.example.",
-            "198.51.100.9 over udp without a key is allowed by rule 1 (any)",
-            "serial 8 of example. is served",
-            "x.www.example. does not exist; its closest encloser is www.example. without a wildcard",
-        ]
-    );
+fn b08_ds_of_an_apex_is_asked_of_the_zone_above_if_that_is_served() {
+    let world = with_zone(world(), "sub.example.", zone("sub.example.", ""));
+    for (qname, qtype, apex) in [
+        ("sub.example.", "DS", "example."),
+        ("sub.example.", "MX", "sub.example."),
+        ("x.sub.example.", "DS", "sub.example."),
+        ("big.", "DS", "big."),
+    ] {
+        let shown = ask(&world, &query(qname, qtype));
+        assert!(shown[1].starts_with(&format!("au {apex} 60 SOA")), "{qname} {qtype}: {shown:?}");
+    }
+}
+
+#[test]
+fn b31_any_shows_all_on_streams_if_it_is_minimal_over_udp_only() {
+    let both = zone("example.", "any 60 A 192.0.2.1\nany 60 TXT text");
+    for (minimal_any, transport, records) in [
+        (MinimalAny::Always, Transport::Udp, 1),
+        (MinimalAny::Always, Transport::Tcp, 1),
+        (MinimalAny::Udp, Transport::Udp, 1),
+        (MinimalAny::Udp, Transport::Tcp, 2),
+    ] {
+        let facts = Arc::new(ServerFacts { minimal_any, ..ServerFacts::default() });
+        let world = World { facts, ..with_zone(world(), "example.", both.clone()) };
+        let (_, reply, _) = send(&world, STRANGER, transport, &query("any.example.", "ANY"));
+        assert_eq!(show(&reply).len(), 1 + records, "{minimal_any:?} {transport}");
+    }
+}
+
+#[test]
+fn b36_no_spelling_of_the_question_makes_the_reply_longer() {
+    let length = |qname: &str| send(&world(), STRANGER, Transport::Udp, &query(qname, "A")).1.len();
+    assert_eq!(length("nONe.eXaMPle."), length("none.example."));
 }
 
 #[test]

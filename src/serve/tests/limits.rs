@@ -11,9 +11,18 @@ fn limited(settings: RateSettings) -> World {
 
 /// How many of twelve requests got a whole reply, a truncated one, and none.
 fn sent(world: &World, transport: Transport, request: impl Fn(usize) -> Vec<u8>) -> [usize; 3] {
+    sent_to(world, STRANGER, transport, request)
+}
+
+fn sent_to(
+    world: &World,
+    from: &str,
+    transport: Transport,
+    request: impl Fn(usize) -> Vec<u8>,
+) -> [usize; 3] {
     let mut counts = [0; 3];
     for at in 0..12 {
-        let (outcome, reply, _) = send(world, STRANGER, transport, &request(at));
+        let (outcome, reply, _) = send(world, from, transport, &request(at));
         let fate = match outcome {
             Outcome::Drop => 2,
             _ => usize::from(Header::read(&reply).unwrap().is_truncated()),
@@ -37,12 +46,9 @@ fn o01_o03_names_that_were_made_up_share_a_limit() {
         ("%.alias.wild.", true),
         ("h%.wild.", false),
     ] {
-        let mut world = limited(settings.clone());
         let hosts: String = (0..12).map(|n| format!("h{n} 60 A 192.0.2.1\n")).collect();
         let text = hosts + "*.wild 60 A 192.0.2.2\ncut 60 NS ns.elsewhere.\nalias 60 DNAME example.";
-        let state = SlotState::Serving { version: zone("wild.", &text), lease: Lease::forever() };
-        let slot = Slot { id: ZoneId(0), apex: name("wild."), state };
-        world.zones = world.zones.with(&[(name("wild."), Some(Arc::new(slot)))]);
+        let world = with_zone(limited(settings.clone()), "wild.", zone("wild.", &text));
         let counts = sent(&world, Transport::Udp, |at| query(&qname.replace('%', &at.to_string()), "A"));
         assert_eq!(counts, if same { [4, 4, 4] } else { [12, 0, 0] }, "{qname}");
     }
@@ -119,4 +125,31 @@ fn o04_limits_are_counted_and_told_once() {
     assert_eq!(worker.counters.limited(Measure::Drop), 0);
     let told: Vec<Reason> = worker.refused.iter().map(|refusal| refusal.reason).collect();
     assert_eq!(told, [Reason::RateLimited]);
+}
+
+#[test]
+fn o01_kinds_and_what_they_are_about_have_limits_of_their_own() {
+    let chaos = |qname: &str| {
+        let mut octets = query(qname, "TXT");
+        *octets.last_mut().unwrap() = 3;
+        octets
+    };
+    let ixfr = |qname: &str| with_soa(OpCode::Query, qname, "IXFR", 6);
+    for (what, one, other) in [
+        ("no DS and a referral", query("cut.example.", "DS"), query("cut.example.", "A")),
+        ("a DS and a referral", query("signed.example.", "DS"), query("signed.example.", "A")),
+        ("two cuts", query("x.cut.example.", "A"), query("x.signed.example.", "A")),
+        ("class CH", chaos("version.bind."), chaos("id.server.")),
+        ("two zones", ixfr("example."), ixfr("lasting.")),
+    ] {
+        let settings = RateSettings { slip: 2, ..RateSettings::default() };
+        let ds = format!("signed 60 DS 1 13 2 {}", "00".repeat(32));
+        let cuts = format!("cut 60 NS ns.elsewhere.\nsigned 60 NS ns.elsewhere.\n{ds}");
+        let told = Some("told".to_owned());
+        let facts = ServerFacts { version: told.clone(), identity: told, ..ServerFacts::default() };
+        let world = with_zone(limited(settings), "example.", zone("example.", &cuts));
+        let world = World { facts: Arc::new(facts), ..world };
+        let counts = sent_to(&world, PRIMARY, Transport::Udp, |at| [&one, &other][at % 2].clone());
+        assert_eq!(counts, [8, 2, 2], "{what}");
+    }
 }

@@ -1,4 +1,4 @@
-//! KEEPALIVE (RFC 7828), ZONEVERSION (RFC 9660), and the room that options have.
+//! KEEPALIVE (RFC 7828), padding (RFC 7830), ZONEVERSION (RFC 9660), and the room that options have.
 
 use super::*;
 
@@ -81,5 +81,52 @@ fn the_room_of_options_that_were_asked_for_is_exact() {
         let whole = reply(1232).len();
         assert!(has_all(&reply(1232)) && has_all(&reply(whole)), "{wanted:?}: it fits {whole} octets");
         assert!(!has_all(&reply(whole - 1)), "{wanted:?}: it does not fit {} octets", whole - 1);
+    }
+}
+
+/// Makes the NSID longer until the reply has `limit` octets with all that was asked for: with one more, the
+/// answer gives way and not an option.
+#[track_caller]
+fn check_room(world: &World, transport: Transport, qname: &str, qtype: &str, option: u16, limit: usize) {
+    let options = [code::NSID, option].map(|code| OptOption::Plain { code, data: b"" });
+    let octets = query_edns(qname, qtype, 512, &options);
+    let reply = |nsid_octets: usize| {
+        let facts = ServerFacts { nsid: Some(vec![b'n'; nsid_octets]), ..ServerFacts::default() };
+        let world = World { facts: Arc::new(facts), ..world.clone() };
+        let (_, reply, _) = send(&world, STRANGER, transport, &octets);
+        let reader = Reader::new(&reply).unwrap();
+        let edns = reader.edns().unwrap();
+        assert!(edns.option(code::NSID).is_some() && edns.option(option).is_some());
+        (reader.header().is_truncated(), reply.len())
+    };
+    let most = 100 + limit - reply(100).1;
+    assert_eq!(reply(most), (false, limit));
+    assert!(reply(most + 1).0);
+}
+
+#[test]
+fn the_room_of_the_time_until_a_zone_expires_is_exact() {
+    check_room(&world(), Transport::Udp, "lasting.", "SOA", code::EXPIRE, 512);
+}
+
+#[test]
+fn the_room_of_the_time_of_a_connection_is_exact() {
+    let text = "x".repeat(255);
+    let lines: String = (100..340).map(|n| format!("long 60 TXT {n} {text}\n")).collect();
+    let world = with_zone(world(), "example.", zone("example.", &lines));
+    check_room(&world, Transport::Tcp, "long.example.", "TXT", code::KEEPALIVE, 65_535);
+}
+
+#[test]
+fn a48_padding_fills_blocks_where_nobody_can_read_and_only_for_those_who_ask() {
+    let length = |transport, octets: &[u8]| send(&world(), STRANGER, transport, octets).1.len();
+    for transport in [Transport::Tls, Transport::Tls12, Transport::Https, Transport::Quic] {
+        let asking = |qname| length(transport, &asking(qname, code::PADDING));
+        // RFC 8467 §4.1.
+        assert_eq!((asking("www.example."), asking("big.big.")), (468, 3 * 468), "{transport}");
+        assert!(length(transport, &query_edns("www.example.", "A", 1232, &[])) < 100, "{transport}");
+    }
+    for transport in [Transport::Udp, Transport::Tcp] {
+        assert_eq!(told(transport, &asking("www.example.", code::PADDING), code::PADDING), None);
     }
 }

@@ -197,3 +197,31 @@ fn f13_a_signed_notify_says_so() {
     assert!(matches!(outcome, Outcome::Notify { from: PeerId(2), signed: true, .. }), "{outcome:?}");
     verifier.check(&reply, Reader::new(&reply).unwrap().tsig(), NOW.wall.seconds()).unwrap();
 }
+
+#[test]
+fn a_refused_notify_says_who_may_send_it() {
+    let octets = with_soa(OpCode::Notify, "example.", "SOA", 99);
+    let (_, _, worker) = send(&world(), STRANGER, Transport::Udp, &octets);
+    assert_eq!(worker.refused[0].reason, Reason::NotifyDenied);
+    let said = "198.51.100.9 over udp without a key is none of the 2 primaries of example.";
+    assert_eq!(worker.refused[0].detail.as_deref(), Some(said));
+}
+
+#[test]
+fn g08_a49_a_transfer_tells_when_the_zone_expires_and_its_version() {
+    let options = [code::EXPIRE, code::ZONEVERSION].map(|code| OptOption::Plain { code, data: b"" });
+    let (outcome, ..) =
+        send(&world(), PRIMARY, Transport::Tcp, &query_edns("lasting.", "AXFR", 1232, &options));
+    let Outcome::Transfer(start) = outcome else { panic!("{outcome:?}") };
+    let told = start.edns.expect("an OPT record").options;
+    assert_eq!(told, [(code::EXPIRE, vec![0, 0, 0, 90]), (code::ZONEVERSION, vec![1, 0, 0, 0, 0, 7])]);
+}
+
+#[test]
+fn d06_ixfr_over_udp_keeps_the_spelling() {
+    let version = stepped("", "www 300 MX 1 Mail.EXAMPLE.");
+    let world = with_zone(world(), "example.", version);
+    let (_, reply, _) =
+        send(&world, PRIMARY, Transport::Udp, &with_soa(OpCode::Query, "example.", "IXFR", 7));
+    assert!(show(&reply).contains(&"an www.example. 300 MX 1 Mail.EXAMPLE.".to_owned()), "{reply:?}");
+}

@@ -81,3 +81,19 @@ fn a52_a_report_is_taken_from_whoever_is_real_and_answered() {
         assert_eq!((shown[0].as_str(), reported), ("NXDomain aa", vec![]));
     }
 }
+
+#[test]
+fn a52_the_answer_to_a_report_is_that_of_the_zone_if_it_has_one_or_is_signed() {
+    let qname = "_er.1.broken.test.7._er.er.example.";
+    let take = |text: &str| {
+        let world = with_zone(agent("er.example.", "er.example."), "example.", zone("example.", text));
+        let (_, reply, worker) = send(&world, STRANGER, Transport::Tcp, &query(qname, "TXT"));
+        assert_eq!(worker.reported.len(), 1, "{text}");
+        show(&reply)
+    };
+    assert_eq!(
+        take("*.er 60 TXT thanks"),
+        ["NoError aa".to_owned(), format!("an {qname} 60 TXT \"thanks\"")]
+    );
+    assert_eq!(take("@ 60 DNSKEY 257 3 13 AAAA")[0], "NXDomain aa");
+}

@@ -1,7 +1,8 @@
 //! What a worker counts and notes beside its replies.
 
 use super::*;
-use crate::limits::{OBSERVED_MAX, REFUSALS_MAX};
+use crate::dns::RecordType;
+use crate::limits::{OBSERVED_MAX, REFUSALS_MAX, REPORTS_MAX};
 
 #[test]
 fn counters_follow_the_replies() {
@@ -9,7 +10,7 @@ fn counters_follow_the_replies() {
     let counters = &worker.counters;
     assert_eq!(counters.requests(Transport::Udp), 1);
     assert_eq!(counters.replies(ResponseCode::Refused), 1);
-    assert_eq!(counters.refusals(Reason::NotServed), 1);
+    assert_eq!((counters.refusals(Reason::NotServed), counters.truncated()), (1, 0));
     assert!(worker.refused.is_empty(), "an ordinary query is only counted");
     let (_, _, worker) = send(&world(), STRANGER, Transport::Udp, &query("big.big.", "A"));
     assert_eq!(worker.counters.truncated(), 1);
@@ -44,4 +45,21 @@ fn what_a_worker_notes_has_a_bound() {
         worker.refuse(Refusal { reason: Reason::QueryDenied, detail: None, from, name: None, key: None });
     }
     assert_eq!(worker.refused.len(), REFUSALS_MAX);
+    for info_code in 0..REPORTS_MAX as u16 + 3 {
+        worker.report(Reported { name: name("broken."), qtype: RecordType::A, info_code });
+    }
+    assert_eq!(worker.reported.len(), REPORTS_MAX);
+}
+
+#[test]
+fn refusals_of_all_but_ordinary_queries_are_noted() {
+    let of_ours = key(b"a secret of our own");
+    for octets in [
+        query("example.", "AXFR"),
+        with_soa(OpCode::Notify, "example.", "SOA", 99),
+        signed(&of_ours, &query("not.ours.", "A"), NOW.wall.seconds()).0,
+    ] {
+        let (_, _, worker) = send(&world(), STRANGER, Transport::Tcp, &octets);
+        assert_eq!(worker.refused.len(), 1, "{octets:?}");
+    }
 }
