@@ -60,7 +60,7 @@ fn o03_reports_that_may_come_from_anywhere_share_a_limit() {
     let world = limited(RateSettings { slip: 2, ..RateSettings::default() });
     let world = World { facts: Arc::new(facts), ..world };
     let report = |at| query(&format!("_er.1.x{at}.test.7._er.er.example."), "TXT");
-    // Those that are answered are sent to TCP either way.
+    // Empty replies with TC: four that have room, and each second one of the rest.
     assert_eq!(sent(&world, Transport::Udp, report), [0, 8, 4]);
 }
 
