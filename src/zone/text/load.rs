@@ -207,8 +207,7 @@ fn add_findings(
         });
     }
     let shown_errors = shown.iter().filter(|finding| finding.severity == Severity::Error).count() as u64;
-    report.errors += findings.errors - shown_errors;
-    report.warnings += findings.warnings - (shown.len() as u64 - shown_errors);
+    let shown_warnings = shown.len() as u64 - shown_errors;
     let found = shown.into_iter().zip(places).map(|(finding, place)| {
         let Finding { severity, reason, message, hint, .. } = finding;
         let of_file = || Diagnostic::of_file(*severity, *reason, path, message.clone());
@@ -218,6 +217,9 @@ fn add_findings(
     let file_index = |path: &Path| report.files.iter().position(|file| file.path == path);
     found.sort_by_key(|diagnostic| (file_index(&diagnostic.file), diagnostic.line, diagnostic.column));
     found.into_iter().for_each(|diagnostic| report.add(diagnostic));
+    // Last, since a report takes no more when it has counted enough.
+    report.errors += findings.errors - shown_errors;
+    report.warnings += findings.warnings - shown_warnings;
 }
 
 fn is_about(finding: &Finding, record: RecordRef<'_>) -> bool {

@@ -12,6 +12,7 @@ use crate::dns::{Name, rdata};
 use crate::zone::{Demands, Digest, DigestKey};
 
 mod anything;
+mod edges;
 mod load;
 mod places;
 mod reload;
