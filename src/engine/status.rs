@@ -70,7 +70,7 @@ pub struct LastTransfer {
     pub peer: u32,
     /// When it ended.
     pub at: String,
-    /// `ixfr`, `axfr`, `current` or the failure's sentence.
+    /// `ixfr` or `axfr` with what it brought, or the failure's sentence.
     pub result: String,
 }
 

@@ -29,6 +29,7 @@ mod loss;
 mod rollback;
 mod servers;
 mod survival;
+mod told;
 mod watched;
 mod zonemd;
 

@@ -188,8 +188,9 @@ impl Zone {
             let seen = result.map_err(|error| failure(&error)).and_then(seen);
             return self.drive(now, Event::Answered(attempt, seen), out);
         };
-        self.last_transfer =
-            Some(LastTransfer { peer: fetch.peer.0, at: now.wall.to_string(), result: outcome(&result) });
+        if let Some(result) = outcome(&result) {
+            self.last_transfer = Some(LastTransfer { peer: fetch.peer.0, at: now.wall.to_string(), result });
+        }
         let event = match result {
             Ok(Answer::Changed { change, expire, form, .. }) => {
                 return self.received(now, fetch, change, (form, expire), out);
@@ -314,17 +315,18 @@ fn failure(error: &TransferError) -> Failure {
     Failure { reason: error.reason(), class, detail: error.to_string() }
 }
 
-/// How a transfer went, in a word or a sentence.
-fn outcome(result: &Result<Answer, TransferError>) -> String {
+/// How a transfer went, in a word or a sentence; `None` if there was nothing to transfer.
+fn outcome(result: &Result<Answer, TransferError>) -> Option<String> {
     match result {
         Ok(Answer::Changed { form, change, records, .. }) => {
             let form = match form {
                 Form::Axfr => "axfr",
                 Form::Ixfr => "ixfr",
             };
-            format!("{form} to serial {}, {records} records", change.after.serial())
+            Some(format!("{form} to serial {}, {records} records", change.after.serial()))
         }
-        Ok(_) => String::from("current"),
-        Err(error) => error.to_string(),
+        Ok(Answer::Current { .. } | Answer::Soa { .. }) => None,
+        Ok(Answer::NotifyAck | Answer::TryTcp { .. }) => Some(unexpected().detail),
+        Err(error) => Some(error.to_string()),
     }
 }
