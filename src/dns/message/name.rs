@@ -13,16 +13,15 @@ pub(crate) type NameBuffer = [u8; NAME_OCTETS_MAX];
 /// An empty [`NameBuffer`].
 pub(crate) const NAME_BUFFER: NameBuffer = [0; NAME_OCTETS_MAX];
 
-/// Writes the name at `start` without compression; says what it is and where it ends in the message.
+/// Writes the name at `start` without compression and says what it is.
 pub(crate) fn expand<'b>(
     message: &[u8],
     start: usize,
     out: &'b mut NameBuffer,
-) -> Result<(NameRef<'b>, usize), MessageError> {
+) -> Result<NameRef<'b>, MessageError> {
     let mut at = start;
     // Where the part that is being read began: a pointer must lead to before it.
     let mut part = start;
-    let mut end = None;
     let mut used = 0;
     let mut pointers = 0;
     loop {
@@ -30,8 +29,7 @@ pub(crate) fn expand<'b>(
         match length {
             0 => {
                 *out.get_mut(used).ok_or(MessageError::Name(NameError::TooLong))? = 0;
-                let name = NameRef::from_valid_wire(&out[..used + 1]);
-                return Ok((name, end.unwrap_or(at + 1)));
+                return Ok(NameRef::from_valid_wire(&out[..used + 1]));
             }
             1..=LABEL_OCTETS_MAX => {
                 let label = message.get(at..at + 1 + length).ok_or(MessageError::Cut)?;
@@ -47,7 +45,6 @@ pub(crate) fn expand<'b>(
                 if target < HEADER_OCTETS || target >= part || pointers > limits::NAME_POINTERS_MAX {
                     return Err(MessageError::Pointer);
                 }
-                end.get_or_insert(at + 2);
                 part = target;
                 at = target;
             }

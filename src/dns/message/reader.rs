@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let Scratch { owner, rdata } = scratch;
-            let (owner, _) = name::expand(self.octets, place.owner_at, owner)?;
+            let owner = name::expand(self.octets, place.owner_at, owner)?;
             rdata.clear();
             rdata::read(place.rtype, self.octets, place.rdata_at, place.end, rdata)
                 .map_err(|_| MessageError::Rdata(place.rtype))?;

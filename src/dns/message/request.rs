@@ -128,7 +128,7 @@ fn soa_serial(octets: &[u8], place: &Place, question: &Question<'_>) -> Result<O
 /// Whether the name at `at` is `expected`, whatever its case.
 fn is_name(octets: &[u8], at: usize, expected: NameRef<'_>) -> Result<bool, MessageError> {
     let mut buffer = name::NAME_BUFFER;
-    name::expand(octets, at, &mut buffer).map(|(name, _)| name == expected)
+    name::expand(octets, at, &mut buffer).map(|name| name == expected)
 }
 
 /// Whether an option has a form that no request may give it.

@@ -5,9 +5,10 @@ use hickory_proto::op::Message;
 use proptest::prelude::*;
 
 use super::*;
-use crate::dns::edns::{OPT_OCTETS_MIN, Opt, OptOption, code};
+use crate::dns::edns::{OPT_OCTETS_MIN, OPTION_OCTETS, Opt, OptOption, code};
 use crate::dns::record::RecordRef;
 use crate::dns::{Name, ResponseCode, Serial};
+use crate::limits::NAME_POINTERS_MAX;
 
 mod anything;
 mod reader;
@@ -115,6 +116,9 @@ fn a05_no_question_needs_a_cookie() {
     check_form_error(Packet::new(0, [0, 0, 0, 1]).opt(&[]));
     let packet = Packet::new(0, [0, 0, 0, 1]).opt(&[0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
     assert_eq!(check_fine(&packet).question, None);
+    // RFC 7873 §5.4 speaks of queries: a NOTIFY is about a zone, cookie or not.
+    check_form_error(Packet::new(4 << 11, [0, 0, 0, 0]));
+    check_form_error(Packet::new(4 << 11, [0, 0, 0, 1]).opt(&[0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8]));
 }
 
 #[test]
@@ -137,12 +141,14 @@ fn a06_pointer_chains_cost_a_bounded_number_of_jumps() {
     }
     let packet = query(1).record(&[0], RecordType(65_000), 1, 0, &chain);
     let mut buffer = name::NAME_BUFFER;
-    let last = packet.0.len() - 2;
-    assert_eq!(name::expand(&packet.0, last, &mut buffer), Err(MessageError::Pointer));
-    let hundredth = rdata_at + 3 + 2 * 100;
-    let expanded = name::expand(&packet.0, hundredth, &mut buffer).unwrap();
-    assert_eq!(expanded.0.wire(), b"\x01a\x00");
-    assert_eq!(expanded.1, hundredth + 2);
+    let mut behind = |pointers: usize| {
+        let start = rdata_at + 3 + 2 * (pointers - 1);
+        name::expand(&packet.0, start, &mut buffer).map(|name| name.to_string())
+    };
+    assert_eq!(behind(NAME_POINTERS_MAX), Ok("a.".to_owned()));
+    for pointers in [NAME_POINTERS_MAX + 1, (chain.len() - 3) / 2] {
+        assert_eq!(behind(pointers), Err(MessageError::Pointer), "{pointers}");
+    }
 }
 
 #[test]
@@ -167,6 +173,9 @@ fn a07_name_and_label_lengths() {
     let longer = [label(63), label(63), label(63), label(62), vec![0]].concat();
     check_form_error(Packet::new(0, [1, 0, 0, 0]).question(&longer, RecordType::A));
     check_form_error(Packet::new(0, [1, 0, 0, 0]).question(&[label(64), vec![0]].concat(), RecordType::A));
+    // Owners are held to the same, even of records that nobody looks at.
+    check_fine(&query(1).record(&longest, RecordType::A, 1, 0, &[1, 2, 3, 4]));
+    check_form_error(query(1).record(&longer, RecordType::A, 1, 0, &[1, 2, 3, 4]));
 }
 
 #[test]
@@ -275,6 +284,8 @@ fn e01_the_serial_of_an_ixfr_and_f01_of_a_notify_is_read() {
         assert_eq!(check_fine(&soa).soa, Some(Serial(77)));
         let other = packet.clone().record(b"\x03foo\x00", RecordType::SOA, 1, 0, &soa_rdata());
         assert_eq!(check_fine(&other).soa, None);
+        let no_soa = packet.clone().record(b"\xc0\x0c", RecordType::A, 1, 0, &[192, 0, 2, 1]);
+        assert_eq!(check_fine(&no_soa).soa, None);
         for length in 0..soa_rdata().len() {
             check_form_error(packet.clone().record(
                 b"\xc0\x0c",
@@ -284,5 +295,16 @@ fn e01_the_serial_of_an_ixfr_and_f01_of_a_notify_is_read() {
                 &soa_rdata()[..length],
             ));
         }
+    }
+}
+
+#[test]
+fn e01_f01_an_soa_in_another_section_is_no_serial() {
+    for (bits, counts) in [(0, [1, 1, 0, 0]), (4 << 11, [1, 0, 1, 0])] {
+        let packet = Packet::new(bits, counts).question(WWW, RecordType::IXFR);
+        let soa = packet.clone().record(b"\xc0\x0c", RecordType::SOA, 1, 0, &soa_rdata());
+        assert_eq!(check_fine(&soa).soa, None);
+        // Nor is its form anybody's business.
+        check_fine(&packet.record(b"\xc0\x0c", RecordType::SOA, 1, 0, &[]));
     }
 }

@@ -60,7 +60,7 @@ impl<'a> TsigRef<'a> {
     pub fn key_name(&self) -> Name {
         let mut buffer = NAME_BUFFER;
         match name::expand(self.message, self.at, &mut buffer) {
-            Ok((name, _)) => name.to_name(),
+            Ok(name) => name.to_name(),
             // Unreachable: `read` expanded the same name.
             Err(_) => Name::root(),
         }
