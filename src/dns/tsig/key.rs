@@ -187,21 +187,6 @@ impl Keyring {
         self.place(name).ok().map(|at| &self.keys[at])
     }
 
-    /// The keys in the canonical order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Key>> {
-        self.keys.iter()
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
     fn place(&self, name: NameRef<'_>) -> Result<usize, usize> {
         self.keys.binary_search_by(|key| key.name().cmp(&name))
     }

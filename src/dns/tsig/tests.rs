@@ -10,12 +10,13 @@ use hmac::{Hmac, KeyInit, Mac as _};
 use proptest::prelude::*;
 
 use super::*;
-use crate::dns::message::{Header, Question, Reader, Request, Writer, read_request};
+use crate::dns::message::{Full, HEADER_OCTETS, Header, Question, Reader, Request, Writer, read_request};
 use crate::dns::{Class, Name, OpCode, RecordType, ResponseCode};
 use crate::limits;
 use crate::reason::Reason;
 
 mod anything;
+mod truncation;
 
 const NOW: u64 = 1_800_000_000;
 const SECRET: &[u8] = b"a secret that is neither short nor long";
@@ -310,45 +311,6 @@ fn h04_badtime_covers_the_request_and_other_data_as_it_stands() {
     assert_eq!(Reader::new(&reply).unwrap().tsig().unwrap().mac, &mac[..]);
 }
 
-/// A request signed with our key whose MAC is cut to `octets`.
-fn truncated(octets: usize) -> Vec<u8> {
-    let (request, _) = Buffer::signed(&our_key(Algorithm::Sha256), NOW);
-    let tsig = read_request(request.octets()).unwrap().tsig.unwrap();
-    let key = our_key(Algorithm::Sha256);
-    let mac = [tsig.mac, &[0; 32][..]].concat();
-    let mut buffer = request.0;
-    let fields = codec::Fields { mac: &mac[..octets], ..server::fields(&tsig) };
-    let fresh = Buffer::request();
-    buffer[..fresh.1].copy_from_slice(fresh.octets());
-    let length = codec::append(&mut buffer, fresh.1, codec::names(&key), &fields).unwrap();
-    buffer[..length].to_vec()
-}
-
-#[test]
-fn h06_truncated_macs() {
-    let from = |octets: Option<usize>| -> Keyring {
-        let key = Key::new(Name::parse("flock.example").unwrap(), Algorithm::Sha256, SECRET);
-        let key = octets.map_or(key.clone(), |octets| key.with_mac_octets_min(octets));
-        [Arc::new(key)].into_iter().collect()
-    };
-    // What the policy lets pass from how many octets on: whole ones only unless told otherwise.
-    for (keys, least) in [(from(None), 32), (from(Some(20)), 20), (from(Some(1)), 16)] {
-        for octets in 0..=64 {
-            let request = truncated(octets);
-            let told = verify(&request, &keys, NOW).map(drop).map_err(|fault| (fault.rcode(), fault.error()));
-            let expected = match octets {
-                0..16 | 33.. => Err((ResponseCode::FormErr, 0)),
-                _ if octets < least => Err((ResponseCode::NotAuth, error::BADTRUNC)),
-                _ => Ok(()),
-            };
-            assert_eq!(told, expected, "{octets} of {least}");
-        }
-    }
-    // Ten octets rule where half of the MAC is exactly that or less.
-    assert_eq!(Algorithm::Sha1.mac_octets_min(), 10);
-    assert_eq!(Algorithm::Sha224.mac_octets_min(), 14);
-}
-
 #[test]
 fn h10_replies_without_a_right_signature_are_refused() {
     let key = our_key(Algorithm::Sha256);
@@ -424,6 +386,22 @@ fn h14_the_reserved_room_is_enough_for_every_algorithm() {
 }
 
 #[test]
+fn h14_what_is_signed_has_a_header_and_fits_a_message() {
+    let key = our_key(Algorithm::Sha256);
+    let room = key.record_octets() - 6;
+    let mut buffer = vec![0; 2 * limits::MESSAGE_OCTETS_MAX];
+    for (length, fits) in [
+        (HEADER_OCTETS - 1, false),
+        (HEADER_OCTETS, true),
+        (limits::MESSAGE_OCTETS_MAX - room, true),
+        (limits::MESSAGE_OCTETS_MAX - room + 1, false),
+    ] {
+        let signed = sign_request(&key, &mut buffer, length, NOW).map(|(length, _)| length);
+        assert_eq!(signed, if fits { Ok(length + room) } else { Err(Full) });
+    }
+}
+
+#[test]
 fn keys_hide_their_secret_and_rings_find_them_in_any_case() {
     let key = our_key(Algorithm::Sha256);
     assert_eq!(format!("{key:?}"), "Key(flock.example. hmac-sha256)");
@@ -431,7 +409,32 @@ fn keys_hide_their_secret_and_rings_find_them_in_any_case() {
     assert!(ring.find(Name::parse("FLOCK.example").unwrap().as_ref()).is_some());
     assert!(ring.find(Name::parse("flock").unwrap().as_ref()).is_none());
     assert!(ring.insert(key).is_some());
-    assert_eq!(ring.len(), 1);
+}
+
+#[test]
+fn h09_an_algorithm_is_read_in_any_case_and_the_operator_is_told_which_there_are() {
     assert_eq!("HMAC-sha512.".parse(), Ok(Algorithm::Sha512));
-    assert_eq!("hmac-md5".parse::<Algorithm>(), Err(UnknownAlgorithm));
+    let unknown = "hmac-md5".parse::<Algorithm>().expect_err("not offered");
+    let told = "the algorithm must be one of hmac-sha1 hmac-sha224 hmac-sha256 hmac-sha384 hmac-sha512";
+    assert_eq!(unknown.to_string(), told);
+}
+
+#[test]
+fn h10_the_operator_is_told_why_a_reply_is_not_believed() {
+    let peer = |error| ReplyFault::Peer { error, signed: true };
+    for (fault, told, reason) in [
+        (ReplyFault::Missing, "the reply is not signed", Reason::KeyMissing),
+        (ReplyFault::WrongKey, "the reply is signed with another key", Reason::KeyBadSignature),
+        (ReplyFault::BadSignature, "the signature of the reply does not match", Reason::KeyBadSignature),
+        (ReplyFault::BadTime, "the peer's clock differs too much from ours", Reason::KeyBadTime),
+        (ReplyFault::TooShortMac, "the signature of the reply is too short", Reason::KeyTruncated),
+        (ReplyFault::TooManyUnsigned, "too many messages of the reply are not signed", Reason::KeyMissing),
+        (peer(error::BADKEY), "the peer does not know the key", Reason::KeyUnknown),
+        (peer(error::BADSIG), "the peer says that our signature does not match", Reason::KeyBadSignature),
+        (peer(error::BADTIME), "the peer says that our clocks differ too much", Reason::KeyBadTime),
+        (peer(error::BADTRUNC), "the peer says that our signature is too short", Reason::KeyTruncated),
+        (peer(1), "the peer did not accept our signature", Reason::KeyBadSignature),
+    ] {
+        assert_eq!((fault.to_string().as_str(), fault.reason()), (told, reason));
+    }
 }
