@@ -16,6 +16,8 @@ use crate::engine::watch::Stamped;
 const TOGETHER: usize = 32;
 /// How long the first of them may wait for the others.
 const WAIT_MAX: Duration = Duration::from_millis(2);
+/// A file of so many octets is read in much less than that.
+const SMALL_OCTETS: u64 = 16 * 1024;
 
 /// What a worker is given.
 pub(super) enum Work {
@@ -51,10 +53,19 @@ fn run(engine: &Engine, work: &Mutex<Receiver<Work>>) {
             // Whoever holds the lock waits for work, so there is none.
             let next = work.try_lock().ok().and_then(|queue| queue.try_recv().ok());
             let Some(next) = next else { break };
+            if !is_small(&next) {
+                engine.send_all(results.drain(..));
+            }
             results.extend(carry_out(engine, next));
         }
         engine.send_all(results.drain(..));
     }
+}
+
+/// Whether others may wait for it.
+fn is_small(work: &Work) -> bool {
+    let octets = |job: &FileJob| job.file.metadata().map_or(0, |metadata| metadata.len());
+    matches!(work, Work::Read(job) if octets(job) <= SMALL_OCTETS)
 }
 
 /// What came of it, for the zone's shard.
