@@ -2,7 +2,9 @@
 //! comparison with an independent implementation.
 
 use super::*;
+use crate::dns::name::NameError;
 use crate::dns::{Name, NameRef, RecordType};
+use crate::limits;
 
 mod properties;
 mod refusals;
@@ -70,7 +72,7 @@ fn c03_escapes_are_decimal_octets() {
     assert_eq!(wire(RecordType::CNAME, r"a\.b\000.c.").unwrap(), b"\x04a.b\0\x01c\0");
     refused(RecordType::TXT, r"ok \300", 1, TextProblem::BadEscape);
     refused(RecordType::TXT, r"\1", 0, TextProblem::BadEscape);
-    let bad = TextProblem::Name(crate::dns::name::NameError::BadEscape);
+    let bad = TextProblem::Name(NameError::BadEscape);
     refused(RecordType::CNAME, r"\256.", 0, bad);
 }
 
@@ -145,6 +147,7 @@ fn r22_rdata_has_a_bound() {
     assert_eq!(wire(RecordType::TXT, &format!("{} {}", line(255), "x".repeat(254))).unwrap().len(), 65_535);
     refused(RecordType::TXT, &line(256), 255, TextProblem::TooLong);
     refused(RecordType::NULL, r"\# 65536 00", 1, TextProblem::NotANumber { max: 65_535 });
+    assert_eq!(check(RecordType::NULL, &[0; 65_535]), Ok(()));
     assert_eq!(check(RecordType::NULL, &[0; 65_536]), Err(WireError::TooLong));
 }
 
@@ -223,6 +226,8 @@ fn errors_name_token_field_and_way_out() {
     assert_eq!((error.token, error.field), (1, "mail host"));
     let error = wire(RecordType::DS, "1 13 what 00").unwrap_err();
     assert_eq!((error.token, error.field), (2, "digest type"));
+    let error = wire(RecordType::A, r"\# 3 C00002").unwrap_err();
+    assert_eq!(error.to_string(), "octets: not valid for this type: the data ends too early");
     let error = wire(RecordType::A, "2001:db8::1").unwrap_err();
     assert_eq!(error.hint().unwrap(), "this is an IPv6 address: its type is AAAA");
     refused(RecordType::A, "192.0.2.1 192.0.2.2", 1, TextProblem::Extra);
@@ -275,10 +280,7 @@ fn names_in_messages_are_decompressed_where_the_rfcs_allow() {
     assert_eq!(out, b"\x09\0\x0a\x04mail\x07example\0");
     read(RecordType::RT, message, 9, 18, &mut out).unwrap();
     for rtype in [RecordType::LP, RecordType::KX] {
-        assert_eq!(
-            read(rtype, message, 9, 18, &mut out),
-            Err(WireError::Name(crate::dns::name::NameError::NotALabel)),
-        );
+        assert_eq!(read(rtype, message, 9, 18, &mut out), Err(WireError::Name(NameError::NotALabel)));
     }
     assert_eq!(out.len(), 1 + 16 + 16);
     // Unknown types are copied as they are.
@@ -308,6 +310,47 @@ fn pointers_lead_backwards_only() {
     let mut out = Vec::new();
     assert_eq!(name_from_message(b"\x01a\0\x01b\xc0\0\x01c\xc0\x03", 7, &mut out), Ok(11));
     assert_eq!(out, b"\x01c\x01b\x01a\0");
+}
+
+#[test]
+fn a06_a_name_follows_a_bounded_number_of_pointers() {
+    // Root labels, then pointers, each to the two octets before it.
+    let chain = |pointers: usize| {
+        let mut message = vec![0; 300];
+        for _ in 0..pointers {
+            let target = message.len() as u16 - 2;
+            message.extend_from_slice(&(0xc000 | target).to_be_bytes());
+        }
+        name_from_message(&message, message.len() - 2, &mut Vec::new())
+    };
+    assert_eq!(chain(limits::NAME_POINTERS_MAX), Ok(300 + 2 * limits::NAME_POINTERS_MAX));
+    assert_eq!(chain(limits::NAME_POINTERS_MAX + 1), Err(WireError::BadPointer));
+}
+
+#[test]
+fn a07_names_in_messages_have_255_octets_at_most() {
+    let three = [&[63][..], &[b'x'; 63]].concat().repeat(3);
+    let read = |last: usize| {
+        let label = [&[last as u8][..], &b"y".repeat(last)].concat();
+        let message = [&three[..], &[0], &label, &[0xc0, 0]].concat();
+        let mut out = vec![7; 300];
+        name_from_message(&message, three.len() + 1, &mut out).map(|_| out.len() - 300)
+    };
+    assert_eq!(read(61), Ok(255));
+    assert_eq!(read(62), Err(WireError::Name(NameError::TooLong)));
+}
+
+#[test]
+fn r22_rdata_has_a_bound_with_its_names_decompressed() {
+    // A name of 255 octets, then RDATA that has two octets for it in the message.
+    let name = [&[&[63][..], &[b'x'; 63]].concat().repeat(3)[..], &[61], &[b'x'; 61], &[0]].concat();
+    let read = |types: usize| {
+        let message = [&name[..], &[0xc0, 0], &vec![1; types]].concat();
+        let mut out = vec![7];
+        read(RecordType::NXT, &message, name.len(), message.len(), &mut out).map(|()| out.len() - 1)
+    };
+    assert_eq!(read(65_535 - 255), Ok(65_535));
+    assert_eq!(read(65_536 - 255), Err(WireError::TooLong));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! What looks nearly like RDATA of its type, and is none.
 
 use super::*;
-use crate::dns::name::NameError;
 
 #[test]
 fn c17_octets_that_no_type_allows_are_refused() {
@@ -15,6 +14,8 @@ fn c17_octets_that_no_type_allows_are_refused() {
         (RecordType::AMTRELAY, vec![10, 0, 7], WireError::Trailing),
         (RecordType::AMTRELAY, [&[10, 2][..], &[0; 17]].concat(), WireError::Trailing),
         (RecordType::AMTRELAY, b"\x0a\x03\x02no\x00!".to_vec(), WireError::Trailing),
+        // A digest has a kind at least.
+        (RecordType::DS, vec![0, 1, 13], WireError::Short),
         // No tag; no key.
         (RecordType::HIP, vec![0, 2, 0, 1, 7], WireError::BadValue),
         (RecordType::HIP, vec![1, 2, 0, 0, 7], WireError::BadValue),
@@ -41,6 +42,43 @@ fn c17_octets_of_which_no_text_would_give_them_back_have_the_generic_form() {
 }
 
 #[test]
+fn b33_octets_that_no_parameters_give_have_the_generic_form() {
+    for parameters in [
+        // alpn without a value, with a name without octets, and no-default-alpn alone.
+        &b"\0\x01\0\0"[..],
+        b"\0\x01\0\x04\x02h2\0",
+        b"\0\x02\0\0",
+        // mandatory with port that is absent, with port twice, with itself.
+        b"\0\0\0\x02\0\x03",
+        b"\0\0\0\x04\0\x03\0\x03\0\x03\0\x02\0\x35",
+        b"\0\0\0\x04\0\0\0\x03\0\x03\0\x02\0\x35",
+    ] {
+        let octets = [&b"\0\x01\0"[..], parameters].concat();
+        assert_eq!(check(RecordType::SVCB, &octets), Ok(()), "{octets:02x?}");
+        let written = text(RecordType::SVCB, &octets);
+        assert!(written.starts_with("\\# "), "{written}");
+    }
+}
+
+#[test]
+fn b33_parameters_that_do_not_stand_alone_or_together_are_refused() {
+    let once = TextProblem::ParameterValue("each key once, and not mandatory itself");
+    let names = TextProblem::ParameterValue("protocol names of 1 to 255 octets");
+    let absent = TextProblem::ParameterAbsent("a parameter that is mandatory is absent");
+    for (line, token, problem) in [
+        ("1 . kay667=x", 2, TextProblem::UnknownParameter),
+        ("1 . key65535=x", 2, TextProblem::UnknownParameter),
+        ("1 . mandatory=mandatory,alpn alpn=h2", 2, once.clone()),
+        ("1 . mandatory=alpn,alpn alpn=h2", 2, once),
+        ("1 . alpn=h2,,h3", 2, names),
+        ("1 . port=1 mandatory=port,alpn", 3, absent),
+        ("1 . no-default-alpn", 2, TextProblem::ParameterAbsent("no-default-alpn needs alpn")),
+    ] {
+        refused(RecordType::SVCB, line, token, problem);
+    }
+}
+
+#[test]
 fn c17_text_that_no_type_allows_is_refused() {
     let long = "a".repeat(256);
     for (rtype, line, token) in [
@@ -58,6 +96,11 @@ fn c17_text_that_no_type_allows_is_refused() {
         (RecordType::MX, "\"\" a.", 0),
         (RecordType::MX, "65536 a.", 0),
         (RecordType::MX, "000000000000000000001 a.", 0),
+        (RecordType::LOC, "42 X 71 W 24m", 1),
+        (RecordType::LOC, "42 21 60 N 71 W 24m", 2),
+        (RecordType::LOC, "42 21 54. N 71 W 24m", 2),
+        (RecordType::LOC, "42 21 54.0001 N 71 W 24m", 2),
+        (RecordType::LOC, "42 N 71 W .5m", 4),
         (RecordType::HIP, "2 \"\" AQ==", 1),
         (RecordType::HIP, "2 00 \"\"", 2),
     ] {
@@ -77,6 +120,37 @@ fn hints_fit_what_they_are_given_for() {
     assert_eq!(hint(RecordType::CAA, "0 issue a b"), quotes);
     assert_eq!(hint(RecordType::URI, "1 1 a b"), quotes);
     assert_eq!(hint(RecordType::A, "192.0.2.1 192.0.2.2"), None);
-    let generic = hint(RecordType::NULL, "words").unwrap();
-    assert!(generic.starts_with("write \\#"), "{generic}");
+    let long = "x".repeat(256);
+    for (rtype, line, start) in [
+        (RecordType::AAAA, "192.0.2.1", "this is an IPv4 address"),
+        (RecordType::TXT, "a\"b\"", "put a space before the quote"),
+        (RecordType::A, "\"192.0.2.1\"", "take the quotes away"),
+        (RecordType::TXT, &long, "split it into several quoted strings"),
+        (RecordType::CNAME, "a..b", "look for two dots"),
+        (RecordType::CNAME, "\\256", "write \\\\ for a backslash"),
+        (RecordType::TXT, "\\256", "write \\\\ for a backslash"),
+        (RecordType::DS, "1 13 2 00", "look for digits that were lost"),
+        (RecordType::NSEC, "a WHAT", "a type without a mnemonic is written TYPE"),
+        (RecordType::SVCB, "1 . what=1", "a parameter without a name is written key"),
+        (RecordType::NULL, "words", "write \\#"),
+    ] {
+        let hint = hint(rtype, line).expect("a hint");
+        assert!(hint.starts_with(start), "{rtype} {line}: {hint}");
+    }
+}
+
+#[test]
+fn errors_name_the_part_of_a_field_that_has_parts() {
+    for (rtype, line, field) in [
+        (RecordType::LOC, "91 N 71 W 24m", "latitude"),
+        (RecordType::LOC, "42 N 181 W 24m", "longitude"),
+        (RecordType::LOC, "42 N 71 W high", "altitude"),
+        (RecordType::LOC, "42 N 71 W 24m 1m far", "horizontal precision"),
+        (RecordType::IPSECKEY, "10 4 2 . AQ==", "gateway type"),
+        (RecordType::IPSECKEY, "10 1 2 here AQ==", "gateway"),
+        (RecordType::AMTRELAY, "10 2 0 .", "discovery bit"),
+        (RecordType::HIP, "2 00 !", "public key"),
+    ] {
+        assert_eq!(wire(rtype, line).unwrap_err().field, field, "{rtype} {line}");
+    }
 }

@@ -314,6 +314,21 @@ fn c10_every_row_in_the_generic_form() {
 }
 
 #[test]
+fn rows_are_appended_to_any_octets() {
+    let before = [7; 65_535];
+    for (rtype, line, expected) in ROWS {
+        let generic = format!("\\# {} {expected}", expected.len() / 2);
+        for line in [*line, &generic] {
+            let mut out = before.to_vec();
+            let result = from_text(*rtype, &tokens(line), origin().as_ref(), &mut out);
+            assert_eq!(result, Ok(()), "{rtype} {line}");
+            assert!(out.starts_with(&before), "{rtype} {line}");
+            assert_eq!(data_encoding::HEXLOWER.encode(&out[before.len()..]), *expected, "{rtype} {line}");
+        }
+    }
+}
+
+#[test]
 fn shortened_octets_are_refused_or_still_whole() {
     for (rtype, line, _) in ROWS {
         let octets = wire(*rtype, line).unwrap();
@@ -351,6 +366,8 @@ fn text_is_written_in_the_usual_form() {
         (RecordType::SVCB, "1 a. key9=\"x y\" alpn=h2", r#"1 a. alpn=h2 key9="x y""#),
         (RecordType::SVCB, "1 a. key9", "1 a. key9"),
         (RecordType::LOC, "42 N 71 6 18 W 24m", "42 0 0.000 N 71 6 18.000 W 24.00m 1.00m 10000.00m 10.00m"),
+        (RecordType::LOC, "0 S 0 W 0m", "0 0 0.000 N 0 0 0.000 E 0.00m 1.00m 10000.00m 10.00m"),
+        (RecordType::APL, "1:192.0.2.0/24  !2:2001:DB8::/32", "1:192.0.2.0/24 !2:2001:db8::/32"),
         (RecordType::AAAA, "2001:DB8:0:0::1", "2001:db8::1"),
     ] {
         assert_eq!(text(rtype, &wire(rtype, line).unwrap()), expected);
