@@ -55,7 +55,7 @@ fn h06_truncated_macs_of_replies() {
             let mut reply = Buffer::reply(&read_request(request.octets()).unwrap());
             reply.1 = signer.sign(&mut reply.0, reply.1, NOW).unwrap();
             let expected = match octets {
-                33.. => Err(ReplyFault::TooShortMac),
+                33.. => Err(ReplyFault::BadSignature),
                 _ if octets < least => Err(ReplyFault::TooShortMac),
                 _ => Ok(Checked::Signed),
             };
