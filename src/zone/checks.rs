@@ -409,8 +409,13 @@ impl<'v> Check<'v> {
         let visible = |rtype| {
             matches!(
                 rtype,
-                RecordType::A | RecordType::AAAA | RecordType::NSEC | RecordType::RRSIG | RecordType::DS
-            ) || (rtype == RecordType::NS && node.is_cut())
+                RecordType::A
+                    | RecordType::AAAA
+                    | RecordType::NS
+                    | RecordType::NSEC
+                    | RecordType::RRSIG
+                    | RecordType::DS
+            )
         };
         if !self.version.may_have_cuts() {
             return;
@@ -434,3 +439,6 @@ fn addressed(node: Node<'_>) -> bool {
 fn said(node: Node<'_>) -> Name {
     node.owner().as_ref().to_lowercase()
 }
+
+#[cfg(test)]
+mod tests;

@@ -228,3 +228,36 @@ const LENGTH: usize = size_of::<u32>();
 const HEAD: usize = HASH + LENGTH + 1;
 /// Octets of a record before its RDATA: type, TTL and the RDATA's length.
 const FIXED: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::Name;
+
+    #[test]
+    fn names_with_one_hash_are_kept_apart() {
+        let mut part = Part { apex_len: 9, ..Part::default() };
+        for (owner, rdata) in [("a", 1), ("b", 2), ("A", 3), ("a", 4), ("b", 5)] {
+            let owner = Name::parse(&format!("{owner}.example")).expect("a name");
+            let record = RecordRef { owner: owner.as_ref(), rtype: RecordType::A, ttl: 1, rdata: &[rdata] };
+            part.push(7, record);
+        }
+        part.sort();
+        let owners: Vec<_> = part.owners().map(|(hash, labels, run)| (hash, labels, run.len())).collect();
+        assert_eq!(owners, [(7, &b"\x01a"[..], 3), (7, b"\x01b", 2)]);
+        assert_eq!(part.groups().count(), 5);
+    }
+
+    #[test]
+    fn records_of_one_name_in_a_row_are_one_group() {
+        let mut part = Part { apex_len: 9, ..Part::default() };
+        let owner = Name::parse("a.example").expect("a name");
+        for rdata in 0..5 {
+            let record = RecordRef { owner: owner.as_ref(), rtype: RecordType::A, ttl: 1, rdata: &[rdata] };
+            part.push(7, record);
+        }
+        assert_eq!(part.groups().count(), 1);
+        part.sort();
+        assert_eq!(part.owners().count(), 1);
+    }
+}

@@ -23,6 +23,7 @@ pub(super) struct Parents {
 #[derive(Default)]
 struct Parent {
     labels: Box<[u8]>,
+    /// Of those below the apex, which always has.
     has_data: bool,
     children: u64,
     wildcard: bool,
@@ -31,8 +32,7 @@ struct Parent {
 impl Parents {
     /// Sorts the parts and goes through the names of their records.
     pub(super) fn of(key: &DigestKey, parts: &mut [Part]) -> Parents {
-        let apex = Parent { has_data: true, ..Parent::default() };
-        let mut parents = Parents { apex, below: HashMap::default(), names: 0 };
+        let mut parents = Parents { apex: Parent::default(), below: HashMap::default(), names: 0 };
         for part in &mut *parts {
             part.sort();
             for (_, labels, _) in part.owners() {

@@ -328,4 +328,13 @@ mod tests {
         }
         assert_eq!(of("ns.example.", 100), [""; 0], "an expired zone says nothing");
     }
+
+    #[test]
+    fn a_set_is_empty_until_a_zone_comes() {
+        let empty = ZoneSet::new(DigestKey([7; 16]));
+        assert!(empty.is_empty());
+        let one = empty.with(&[serving("example.", "")]);
+        assert!(!one.is_empty());
+        assert!(one.with(&[("example.".parse().expect("a name"), None)]).is_empty());
+    }
 }

@@ -1,6 +1,7 @@
 //! The room as a whole: lookups of the RFCs in a table, and a model that says the same naively.
 
 mod build;
+mod edges;
 mod model;
 mod order;
 

@@ -220,7 +220,10 @@ mod tests {
              dept.example 60 TXT t
              a.dept.example 60 A 1
              sub.example 60 NS ns.sub.example
-             ns.sub.example 60 A 1",
+             ns.sub.example 60 A 1
+             *.w.example 60 A 1
+             a.ent.w.example 60 A 1
+             q.w.example 60 A 1",
         );
         (0..2000).for_each(|n| push(&mut lines, &format!("n{n}.example 60 A {}", n % 256)));
         let base = build("example", Source::File, &lines).version;
@@ -245,5 +248,18 @@ mod tests {
         // A name that was there is hidden now, or is no more: only the whole zone knows which.
         check_touched("", "dept.example 60 NS ns.test", None);
         check_touched("sub.example 60 NS ns.sub.example", "", None);
+    }
+
+    #[test]
+    fn r10_who_points_below_a_wildcard_that_is_covered_or_uncovered_by_no_record_is_not_known() {
+        // Names without records come and go with those below them.
+        check_touched("a.ent.w.example 60 A 1", "", None);
+        check_touched("", "a.new.w.example 60 A 1", None);
+        // Those with records are known, and so is what no wildcard covers.
+        check_touched("", "r.w.example 60 A 1", Some(3));
+        check_touched("q.w.example 60 A 1", "", Some(3));
+        check_touched("", "a.new.example 60 A 1", Some(3));
+        // A wildcard below a name is no other meaning of that name.
+        check_touched("", "*.dept.example 60 A 1", Some(3));
     }
 }

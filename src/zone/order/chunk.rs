@@ -153,15 +153,16 @@ mod tests {
 
     #[test]
     fn each_key_and_what_lies_between_is_found() {
-        let long = [b'x'; 300];
-        let keys: [&[u8]; 8] = [b"", b"a", b"ab", b"abc", b"abd", b"b", b"ba", &long];
+        let (longer, long) = ([b'w'; 128], [b'x'; 300]);
+        let keys: [&[u8]; 9] = [b"", b"a", b"ab", b"abc", b"abd", b"b", b"ba", &longer, &long];
         assert_eq!(unpack(&pack(keys)), keys.map(Box::from));
+        assert_eq!(pack([&b"a"[..]]).len(), 3, "two short lengths and an octet");
         for (at, key) in keys.iter().enumerate() {
             assert_eq!(found(&keys, key), Some((at, key.to_vec())));
             let after = [key, &b"\0"[..]].concat();
             assert_eq!(found(&keys, &after), Some((at, key.to_vec())));
         }
-        for (wanted, at) in [(&b"abb"[..], 2), (b"abcz", 3), (b"ac", 4), (b"c", 6), (b"z", 7)] {
+        for (wanted, at) in [(&b"abb"[..], 2), (b"abcz", 3), (b"ac", 4), (b"c", 6), (b"z", 8)] {
             assert_eq!(found(&keys, wanted).map(|found| found.0), Some(at), "{wanted:?}");
         }
         assert_eq!(found(&keys[1..], b""), None);

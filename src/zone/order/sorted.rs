@@ -119,7 +119,7 @@ impl Sorted {
     pub(super) fn keys(&self) -> Vec<Box<[u8]>> {
         let mut keys = Vec::new();
         self.root.keys(&mut keys);
-        assert_eq!(keys.len(), self.len());
+        assert_eq!((keys.len(), self.root.leaves()), (self.len(), self.tally.chunks));
         keys
     }
 
@@ -172,6 +172,15 @@ impl Branch {
                 }
                 pieces(&branches).map(inner_over).collect()
             }
+        }
+    }
+
+    /// How many leaves have keys.
+    #[cfg(test)]
+    fn leaves(&self) -> usize {
+        match self {
+            Branch::Leaf(chunk) => usize::from(!chunk.is_empty()),
+            Branch::Inner(inner) => inner.branches.iter().map(Branch::leaves).sum(),
         }
     }
 

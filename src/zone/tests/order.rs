@@ -185,6 +185,17 @@ fn an_edit_copies_what_it_touches() {
 }
 
 #[test]
+fn l05_a_name_that_looks_like_a_hash_is_no_nsec3() {
+    let absent = name("absent.example");
+    let hashed = Name::join(&nsec3::label(&hash(SALTS[0], &absent)), name("example").as_ref()).unwrap();
+    let model = Model::from([(name("example"), NSEC3 | PARAM), (hashed, ADDRESS)]);
+    let version = build("example", Source::Received, &pack(1, &model)).version;
+    let Some(Denial::Nsec3(chain)) = version.denial() else { panic!("it has NSEC3") };
+    assert!(chain.matching(absent.as_ref()).is_none());
+    assert!(chain.matching(name("example").as_ref()).is_some());
+}
+
+#[test]
 fn l13_a_mere_hash_does_not_exist_and_a_real_name_does() {
     let hashed = nsec3::label(&hash(SALTS[0], &name("example")));
     let hashed = Name::join(&hashed, name("example").as_ref()).unwrap();

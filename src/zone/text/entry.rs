@@ -133,7 +133,7 @@ impl Defaults {
         let words = tokens.get(rtype_word + 1..).unwrap_or_default();
         rdata::from_text(rtype, words, self.origin.as_ref(), &mut self.rdata)
             .map_err(|error| rdata_fault(rtype, words, &error, rtype_word + 1))?;
-        if rtype == RecordType::SOA && self.minimum.is_none() {
+        if rtype == RecordType::SOA {
             self.minimum = Soa::from_rdata(&self.rdata).map(|soa| soa.minimum.min(TTL_MAX));
         }
         let ttl = match stated.or(self.ttl).or(self.stated_ttl) {
@@ -233,7 +233,7 @@ impl Defaults {
             return Err(Fault::new(at, Reason::FileSyntax, "the record ends before its type")
                 .label("a type was expected"));
         };
-        if !token.quoted && token.text.first().is_some_and(u8::is_ascii_digit) && at > after_owner {
+        if !token.quoted && token.text.first().is_some_and(u8::is_ascii_digit) {
             return Err(Fault::new(at, Reason::FileTtl, "a second TTL").label("a type was expected"));
         }
         let shown = String::from_utf8_lossy(token.text);

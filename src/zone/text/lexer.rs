@@ -149,7 +149,7 @@ impl Source {
             before.iter().rposition(|&octet| octet == b'\n').map_or(entry.start, |at| entry.start + at + 1);
         let rest = &self.window[offset..];
         let mut end = offset + rest.iter().position(|&octet| octet == b'\n').unwrap_or(rest.len());
-        if end > start && self.window.get(end - 1) == Some(&b'\r') && end > offset {
+        if self.window[start..end].ends_with(b"\r") {
             end -= 1;
         }
         (entry.line + newlines(before), start..end)
@@ -310,18 +310,16 @@ fn begins_blank(window: &[u8], at: usize) -> bool {
     matches!(window.get(at), Some(b' ' | b'\t' | b'\r'))
 }
 
-/// Behind the last octet of the word at `at`; `None` if the window may end inside it.
+/// Behind the last octet of the word that begins at `at`, and not with a quote; `None` if the window may end inside it.
 fn word_end(window: &[u8], mut at: usize, ended: bool) -> Option<usize> {
-    let start = at;
     while let Some(&octet) = window.get(at) {
         match KINDS[usize::from(octet)] {
             Kind::Word if octet == b'\\' && !matches!(window.get(at + 1), None | Some(b'\n')) => at += 2,
             Kind::Word => at += 1,
             // A quoted value of a service parameter: `alpn="h2,h3"` (RFC 9460 §2.1).
-            Kind::Quote if at > start && window[at - 1] == b'=' => match quote_end(window, at + 1) {
+            Kind::Quote if window[at - 1] == b'=' => match quote_end(window, at + 1) {
                 Quote::Ends(end) => at = end + 1,
-                Quote::RunsOut if !ended => return None,
-                // The lexer finds this quote again, as the start of a word, and reports it.
+                // The lexer finds this quote again, as the start of a word, and reads on or reports it.
                 Quote::RunsOut | Quote::Breaks => return Some(at),
             },
             _ => return Some(at),

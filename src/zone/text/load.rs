@@ -129,7 +129,7 @@ impl Outcome {
                 report.add(Diagnostic::of_file(Severity::Warning, Reason::ZoneDuplicates, path, message));
             }
         }
-        let locate = findings.errors > 0 || version.record_count() <= FINDINGS_LOCATED_RECORDS_MAX;
+        let locate = are_located(&findings, version.record_count());
         add_findings(sources, path, apex, &findings, locate, &mut report);
         if report.errors > 0 {
             return Err(failed(report));
@@ -179,6 +179,11 @@ pub(super) fn objection(error: BuildError) -> Objection {
         }
     };
     Objection { reason, message: message.to_owned(), hint: hint.map(str::to_owned) }
+}
+
+/// Whether it is worth another scan to say where things were found.
+pub(super) fn are_located(findings: &Findings, records: u64) -> bool {
+    findings.errors > 0 || records <= FINDINGS_LOCATED_RECORDS_MAX
 }
 
 /// Adds what the checks found, with file and line if wanted: the version does not know its lines, so

@@ -12,6 +12,7 @@ use crate::dns::{Name, rdata};
 use crate::zone::{Demands, Digest, DigestKey};
 
 mod anything;
+mod chunks;
 mod edges;
 mod load;
 mod places;

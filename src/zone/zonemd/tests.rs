@@ -194,3 +194,22 @@ fn r33_none_is_made_for_signed_and_for_large_zones() {
     let signed = zone("example", &(SIMPLE_EXAMPLE.to_owned() + rrsig));
     assert_eq!(making(100).check(&signed), Err(Flaw::Signed));
 }
+
+#[test]
+fn n03_each_flaw_is_told_with_a_way_to_mend_it() {
+    let serials = Flaw::SerialDiffers { zonemd: Serial(1), soa: Serial(2) };
+    let flaws = [
+        (Flaw::Absent, "has no ZONEMD record", "if-present"),
+        (Flaw::Unsupported, "known scheme and hash algorithm", "hash algorithm 1 or 2"),
+        (Flaw::Repeated, "the same scheme and hash algorithm", "may stand once"),
+        (serials, "made for serial 1, and the SOA has 2", "anew after each edit"),
+        (Flaw::DigestDiffers(Algorithm::Sha384), "(SHA-384)", "anew after each edit"),
+        (Flaw::DigestDiffers(Algorithm::Sha512), "(SHA-512)", "anew after each edit"),
+        (Flaw::Signed, "for a signed zone", "let the signer add it"),
+        (Flaw::TooLarge { records: 9, most: 5 }, "for 9 records: more than 5", "zonemd_force"),
+    ];
+    for (flaw, said, hint) in flaws {
+        assert!(flaw.to_string().contains(said), "{flaw}");
+        assert!(flaw.hint().contains(hint), "{}", flaw.hint());
+    }
+}

@@ -1,8 +1,14 @@
 //! Directives and findings at the edges of what they may be.
 
+use super::super::load::are_located;
 use super::load::load_text;
 use super::*;
-use crate::limits::{DIAGNOSTICS_MAX, GENERATE_RECORDS_MAX, GENERATE_WIDTH_MAX};
+use crate::limits::{
+    DIAGNOSTICS_MAX, FINDINGS_LOCATED_RECORDS_MAX, GENERATE_RECORDS_MAX, GENERATE_WIDTH_MAX,
+    INCLUDE_FILES_MAX,
+};
+use crate::reason::Reason;
+use crate::zone::checks::Findings;
 
 #[test]
 fn c02_directives_say_what_they_take() {
@@ -103,4 +109,141 @@ fn c15_where_a_record_ends_too_early_is_said_there() {
 fn c15_two_letters_that_are_not_swapped_are_no_slip() {
     let said = load_text(&format!("{SOA}@ 5 NS ns.example.org.\na 5 SAR x\n")).err().expect("no type");
     assert_eq!(said.diagnostics[0].hint, None);
+}
+
+#[test]
+fn c15_warnings_are_counted_though_few_are_shown() {
+    let names = DIAGNOSTICS_MAX + 9;
+    let mut text = format!("{SOA}@ 5 NS ns.example.org.\n");
+    (0..names).for_each(|n| writeln!(text, "n{n:03} 5 MX 10 none").unwrap());
+    let loaded = load_text(&text).expect("a zone");
+    assert_eq!((loaded.warning_count, loaded.warnings.len()), (names as u64, DIAGNOSTICS_MAX));
+}
+
+#[test]
+fn c15_findings_come_in_the_order_of_the_files_with_their_hints() {
+    let main = format!("{SOA}@ 5 NS ns.example.org.\n$INCLUDE y\nb 5 CNAME x\nb 5 A 192.0.2.1\n");
+    let files = [("z", main.as_bytes()), ("y", &b"a 5 CNAME x\na 5 A 192.0.2.1\n"[..])];
+    let loaded = load(&mut Table::of(&files), Path::new("z"), &example(), KEY, &Demands::default());
+    let error = loaded.err().expect("aliases with addresses");
+    let said: Vec<_> = error.diagnostics.iter().map(|told| (told.file.clone(), told.line)).collect();
+    assert_eq!(said, [(PathBuf::from("z"), 4), (PathBuf::from("y"), 1)]);
+    assert!(error.diagnostics.iter().all(|told| told.hint.is_some()), "{:?}", error.diagnostics);
+}
+
+#[test]
+fn c15_a_long_line_is_cut_in_front_and_no_other() {
+    let source_line = |blanks: usize| {
+        let text = format!("{SOA}@ 5 NS ns.example.org.\na{}5 CNMAE x\n", " ".repeat(blanks));
+        let error = load_text(&text).err().expect("no type");
+        error.diagnostics[0].source_line.clone()
+    };
+    // `a`, `5` and a blank stand before the type, too.
+    assert!(source_line(157).starts_with("a "), "{}", source_line(157));
+    assert!(source_line(158).starts_with('…'), "{}", source_line(158));
+}
+
+#[test]
+fn c15_a_label_stands_under_the_place() {
+    let error = load_text(&format!("{SOA}@ 5 NS ns.example.org.\na 5\n")).err().expect("an error");
+    assert_eq!(error.diagnostics[0].label, "a type was expected");
+    let rendered = error.diagnostics[0].render(Paint::Plain);
+    assert!(rendered.contains("^ a type was expected"), "{rendered}");
+}
+
+#[test]
+fn c15_a_quoted_word_is_pointed_at_with_its_quotes() {
+    let place = |line: &str| {
+        let error = load_text(&format!("{SOA}@ 5 NS ns.example.org.\n{line}\n")).err().expect("an error");
+        (error.diagnostics[0].column, error.diagnostics[0].span.len())
+    };
+    assert_eq!(place("a 5 A \"x\""), (7, 3));
+    assert_eq!(place("a 5 A x"), (7, 1));
+    assert_eq!(place("a 5 HINFO \"x\""), (14, 0));
+}
+
+#[test]
+fn c02_an_included_path_is_found_from_its_file_without_dots() {
+    let included = |file: &str, path: &str| {
+        let text = format!("$INCLUDE {path}\n");
+        scan_files(&[("a/z", text.as_bytes()), (file, b"x 5 A 192.0.2.1\n")])
+    };
+    let record = ("x.example.com. 5 A 192.0.2.1\n".to_owned(), vec![]);
+    for (file, path) in [("b", "../b"), ("../b", "../../b"), ("a/b", "./b"), ("a/b", "c/../b")] {
+        assert_eq!(included(file, path), record, "{path}");
+    }
+}
+
+#[test]
+fn c02_a_file_may_include_only_so_many() {
+    let many = |includes: usize| {
+        let text = "$INCLUDE y\n".repeat(includes);
+        scan_files(&[("z", text.as_bytes()), ("y", b"")]).1
+    };
+    assert_eq!(many(INCLUDE_FILES_MAX - 1), [""; 0]);
+    let said = many(INCLUDE_FILES_MAX);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with(&format!("z:{INCLUDE_FILES_MAX}:")), "{said:?}");
+}
+
+#[test]
+fn c15_after_a_quote_that_does_not_end_the_next_line_is_read() {
+    let said = |text: &str| scan_files(&[("z", text.as_bytes())]);
+    let open = "z:1:9: error: the quote is not closed on its line [BW-Z10]";
+    let (_, told) = said("a 5 TXT \"x\n ) \nb 5 A 192.0.2.1\n");
+    assert_eq!(told, [open, "z:2:2: error: no parenthesis is open here [BW-Z10]"]);
+    // A backslash does not join lines.
+    let (lines, told) = said("a 5 TXT \"x\\\nb 5 TXT \"y\"\n");
+    assert_eq!((&lines[..], told), ("b.example.com. 5 TXT \"y\"\n", vec![open.to_owned()]));
+}
+
+#[test]
+fn c08_names_of_a_zone_with_one_label_may_end_with_it() {
+    let warned = |apex: &str| {
+        let apex = Name::parse(apex).expect("a name");
+        let text = format!("{SOA}@ 5 NS ns.example.org.\na.example 5 A 192.0.2.1\n");
+        let loaded =
+            load(&mut Table::of(&[("z", text.as_bytes())]), Path::new("z"), &apex, KEY, &Demands::default());
+        loaded.expect("a zone").warnings.len()
+    };
+    assert_eq!((warned("example."), warned("b.example.")), (0, 0));
+}
+
+#[test]
+fn c15_only_the_first_word_behind_a_blank_may_be_meant_for_an_owner() {
+    let hint = |line: &str| {
+        let text = format!("{SOA}@ 5 NS ns.example.org.\n{line}\n");
+        let error = load_text(&text).err().expect("no type");
+        error.diagnostics[0].hint.clone().unwrap_or_default()
+    };
+    assert!(hint(" www A 192.0.2.1").starts_with("take the blank away"));
+    assert!(!hint(" 5 www A 192.0.2.1").starts_with("take the blank away"));
+    assert!(!hint("a www A 192.0.2.1").starts_with("take the blank away"));
+}
+
+#[test]
+fn c05_what_is_held_against_a_generated_record_is_told_at_its_type() {
+    let scanned = |refused: &str| {
+        let text = b"$GENERATE 1-3 h$ 5 IN A 192.0.2.$\n";
+        let mut files = Table::of(&[("z", &text[..])]);
+        let report = scan(&mut files, Path::new("z"), Some(&example()), &mut |record, _| {
+            let (reason, message) = (Reason::ZoneAlias, "no".to_owned());
+            match record.owner.to_string().starts_with(refused) {
+                true => Err(Objection { reason, message, hint: None }),
+                false => Ok(()),
+            }
+        });
+        (report.records, report.diagnostics.iter().map(Diagnostic::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(scanned("none"), (3, vec![]));
+    assert_eq!(scanned("h2"), (1, vec!["z:1:23: error: no (in the record for 2) [BW-Z16]".to_owned()]));
+}
+
+#[test]
+fn c15_errors_have_their_place_however_large_the_zone_and_warnings_in_others() {
+    let located = |errors: u64, records: u64| {
+        are_located(&Findings { errors, warnings: 3, ..Findings::default() }, records)
+    };
+    assert!(located(0, FINDINGS_LOCATED_RECORDS_MAX) && located(1, FINDINGS_LOCATED_RECORDS_MAX + 1));
+    assert!(!located(0, FINDINGS_LOCATED_RECORDS_MAX + 1));
 }
