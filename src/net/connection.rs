@@ -44,9 +44,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const GATHER_OCTETS: usize = 32 * 1024;
 /// Room for one read: most connections say little, and whoever fills it gets more from then on.
 const FIRST_OCTETS: usize = 512;
-const READ_OCTETS: usize = 4 * 1024;
+pub(super) const READ_OCTETS: usize = 4 * 1024;
 /// The length prefix (RFC 1035 §4.2.2).
-const PREFIX: usize = 2;
+pub(super) const PREFIX: usize = 2;
 
 /// What the connections of one runtime share.
 pub(super) struct Shared {
@@ -107,6 +107,39 @@ impl Shared {
         super::https::serve(stream, site, seat.idle(self.idle), stop).await;
     }
 
+    /// Answers one message: the reply, with its length prefix, is added to `output`.
+    pub fn answer(
+        &self,
+        octets: &[u8],
+        peer: SocketAddr,
+        transport: Transport,
+        seat: &Seat,
+        output: &mut Vec<u8>,
+    ) -> Next {
+        let (state, out) = &mut *self.desk_state.borrow_mut();
+        state.stream_idle = seat.idle(self.idle);
+        let desk = &*self.desk;
+        let attempt = catch_unwind(AssertUnwindSafe(|| {
+            serve(octets.into(), peer, transport, desk.now(), &desk.world(), state, out, &mut Silent)
+        }));
+        report(desk, state);
+        let reply = match attempt {
+            Ok(Outcome::Reply(length)) => Some(length),
+            Ok(Outcome::Drop) => None,
+            Ok(Outcome::Notify { reply, zone, from, serial, signed: _ }) => {
+                desk.notified(zone, from, serial);
+                Some(reply)
+            }
+            Ok(Outcome::Transfer(start)) => return Next::Transfer(start),
+            Err(_) => after_panic(octets, out),
+        };
+        if let Some(reply) = reply.and_then(|length| out.get(..length)) {
+            output.extend_from_slice(&(reply.len() as u16).to_be_bytes());
+            output.extend_from_slice(reply);
+        }
+        Next::Nothing
+    }
+
     /// Waits until a transfer has to stop. Meanwhile edits may make too many of all versions that are
     /// held replaced ones, though no transfer begins.
     async fn revoked(&self, pin: &Pin) {
@@ -162,9 +195,11 @@ pub(super) struct Connection<S> {
     output: Vec<u8>,
 }
 
-/// What one message leads to.
-enum Next {
+/// What one message leads to besides a reply.
+pub(super) enum Next {
+    /// Nothing.
     Nothing,
+    /// A transfer.
     Transfer(Box<TransferStart>),
 }
 
@@ -181,6 +216,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Connection { stream, transport, peer, seat, shared, room: FIRST_OCTETS, input, output }
     }
 
+    /// What has been read of it already, and answered but not yet written.
+    pub fn with(self, input: Vec<u8>, output: Vec<u8>) -> Connection<S> {
+        Connection { input, output, ..self }
+    }
+
     async fn read_some(&mut self) -> io::Result<usize> {
         self.input.reserve(self.room);
         let count = self.stream.read_buf(&mut self.input).await?;
@@ -190,15 +230,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(count)
     }
 
-    /// Serves until the client leaves, idles, breaks the rules, or the server stops.
-    pub async fn run(mut self) {
+    /// Serves until the client leaves, idles, breaks the rules, or the server stops; `next` comes before
+    /// all else.
+    pub async fn run(mut self, next: Next) {
         let mut stopped = self.shared.stopped.clone();
-        if let Err(error) = self.serve(&mut stopped).await {
+        if let Err(error) = self.serve(next, &mut stopped).await {
             tracing::debug!(peer = %self.peer, %error, "a connection ended");
         }
     }
 
-    async fn serve(&mut self, stopped: &mut watch::Receiver<bool>) -> io::Result<()> {
+    async fn serve(&mut self, next: Next, stopped: &mut watch::Receiver<bool>) -> io::Result<()> {
+        if let Next::Transfer(start) = next {
+            Box::pin(self.transfer(*start)).await?;
+        }
         // One deadline for each whole message: octets that dribble do not prolong it (a16).
         let mut since = Instant::now();
         loop {
@@ -236,8 +280,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Answers every whole message that has been read; whether there was one.
     async fn answer_all(&mut self) -> io::Result<bool> {
         let mut at = 0;
-        while let Some(end) = self.message_end(at) {
-            let next = self.answer(at + PREFIX, end);
+        while let Some(end) = message_end(&self.input, at) {
+            let message = self.input.get(at + PREFIX..end).unwrap_or_default();
+            let (seat, output) = (&self.seat, &mut self.output);
+            let next = self.shared.answer(message, self.peer, self.transport, seat, output);
             at = end;
             if let Next::Transfer(start) = next {
                 self.flush().await?;
@@ -254,48 +300,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.flush().await?;
         Ok(at > 0)
-    }
-
-    /// Where the message ends whose length prefix stands at `at`, if all of it is there.
-    fn message_end(&self, at: usize) -> Option<usize> {
-        let prefix = self.input.get(at..at + PREFIX)?;
-        let end = at + PREFIX + usize::from(u16::from_be_bytes([prefix[0], prefix[1]]));
-        (end <= self.input.len()).then_some(end)
-    }
-
-    fn answer(&mut self, from: usize, to: usize) -> Next {
-        let octets = self.input.get(from..to).unwrap_or_default();
-        let (state, out) = &mut *self.shared.desk_state.borrow_mut();
-        state.stream_idle = self.seat.idle(self.shared.idle);
-        let desk = &*self.shared.desk;
-        let attempt = catch_unwind(AssertUnwindSafe(|| {
-            serve(
-                octets.into(),
-                self.peer,
-                self.transport,
-                desk.now(),
-                &desk.world(),
-                state,
-                out,
-                &mut Silent,
-            )
-        }));
-        report(desk, state);
-        let reply = match attempt {
-            Ok(Outcome::Reply(length)) => Some(length),
-            Ok(Outcome::Drop) => None,
-            Ok(Outcome::Notify { reply, zone, from, serial, signed: _ }) => {
-                desk.notified(zone, from, serial);
-                Some(reply)
-            }
-            Ok(Outcome::Transfer(start)) => return Next::Transfer(start),
-            Err(_) => after_panic(octets, out),
-        };
-        if let Some(reply) = reply.and_then(|length| out.get(..length)) {
-            self.output.extend_from_slice(&(reply.len() as u16).to_be_bytes());
-            self.output.extend_from_slice(reply);
-        }
-        Next::Nothing
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -382,6 +386,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Where the message ends whose length prefix stands at `at`, if all of it is there.
+pub(super) fn message_end(input: &[u8], at: usize) -> Option<usize> {
+    let prefix = input.get(at..at + PREFIX)?;
+    let end = at + PREFIX + usize::from(u16::from_be_bytes([prefix[0], prefix[1]]));
+    (end <= input.len()).then_some(end)
 }
 
 /// Hands octets to the kernel; TLS would keep some.

@@ -9,6 +9,7 @@
 //! Absent: what a message means (`serve/`), and what a transfer carries (`transfer/`).
 
 mod connection;
+mod door;
 #[cfg(feature = "doq")]
 mod http3;
 #[cfg(feature = "doh")]
@@ -40,9 +41,12 @@ pub mod tls;
 pub mod udp;
 pub mod upstream;
 
+use std::io;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use arc_swap::Guard;
+use tokio::runtime;
 
 use crate::dns::message::{Header, Writer};
 use crate::dns::{ResponseCode, Serial};
@@ -83,6 +87,30 @@ fn report(desk: &dyn Desk, worker: &mut WorkerState) {
     for refusal in worker.refused.drain(..) {
         desk.refused(refusal);
     }
+}
+
+/// Starts a thread with a runtime of its own for what `work` makes there, whose tasks never leave it. An
+/// error means that there is no thread.
+fn start_thread<F: Future<Output = ()>>(
+    name: &str,
+    work: impl FnOnce() -> F + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let (tell, told) = std::sync::mpsc::channel();
+    // A runtime of this kind cannot be sent to its thread.
+    let body = move || {
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build_local(runtime::LocalOptions::default());
+        match runtime {
+            Ok(runtime) => {
+                let _ = tell.send(Ok(()));
+                runtime.block_on(work());
+            }
+            Err(error) => drop(tell.send(Err(error))),
+        }
+    };
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body)?;
+    told.recv().unwrap_or_else(|gone| Err(io::Error::other(gone)))?;
+    Ok(thread)
 }
 
 /// The reply to a message whose handling panicked: SERVFAIL with its id, nothing else. The message

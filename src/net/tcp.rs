@@ -3,6 +3,7 @@
 //! Owner of every connection task; a stop closes the listeners, lets transfers go on for
 //! [`TRANSFERS_END`] and drops what is left. Tasks are bounded by the seats.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -11,13 +12,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::Desk;
-use super::connection::{Connection, Shared};
+use super::connection::{Connection, Next, Shared};
+use super::door::Door;
 #[cfg(feature = "doh")]
 use super::https;
 use super::pins::Pins;
@@ -27,14 +27,13 @@ use super::seats::{Seat, Seats};
 #[cfg(feature = "doh")]
 use super::single::Single;
 use super::tls::Acceptor;
+use super::{Desk, start_thread};
 use crate::ident::Transport;
 use crate::limits;
 use crate::serve::{Counters, WorkerState};
 
 /// How long transfers may go on after a stop.
 pub const TRANSFERS_END: Duration = Duration::from_secs(5);
-/// Wait after accept() failed: descriptors may have run out.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// How much streams may take.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +89,6 @@ impl Streams {
             let (planner, transfers, seats) = (planner.clone(), transfers.clone(), seats.clone());
             let pins = pins.clone();
             let stopped = stopped.clone();
-            let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
             #[cfg(feature = "doh")]
             let site = {
                 let single = Single::new(desk.clone(), Transport::Https, stream_limits.idle);
@@ -102,9 +100,9 @@ impl Streams {
                     Shared::new(desk, state, planner, transfers, pins, stream_limits.idle, stopped.clone());
                 #[cfg(feature = "doh")]
                 let shared = shared.with_site(site);
-                LocalSet::new().block_on(&runtime, run(listeners, Rc::new(shared), seats, stopped));
+                run(listeners, Rc::new(shared), seats, stopped)
             };
-            streams.threads.push(std::thread::Builder::new().name("tcp".into()).spawn(body)?);
+            streams.threads.push(start_thread("tcp", body)?);
         }
         Ok(streams)
     }
@@ -127,48 +125,33 @@ async fn run(
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut accepting = JoinSet::new();
-    let connections = Rc::new(std::cell::RefCell::new(JoinSet::new()));
+    let tasks = Tasks::default();
     for listener in listeners {
-        let (shared, seats, connections) = (shared.clone(), seats.clone(), connections.clone());
+        let door = Door::new(listener.tls, shared.clone(), seats.clone(), tasks.clone());
         accepting.spawn_local(async move {
-            match tokio::net::TcpListener::from_std(listener.socket) {
-                Ok(socket) => accept(socket, listener.tls, &shared, &seats, &connections).await,
-                Err(error) => tracing::error!(%error, "a TCP listener cannot be used"),
+            if let Err(error) = door.run(listener.socket).await {
+                tracing::error!(%error, "a TCP listener cannot be used");
             }
         });
     }
     // An error means that the sender is gone, which is a stop as well.
     let _ = stopped.wait_for(|stopped| *stopped).await;
     accepting.shutdown().await;
-    let mut connections = connections.take();
+    let mut connections = tasks.0.take();
     let _ =
         tokio::time::timeout(TRANSFERS_END, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn accept(
-    socket: tokio::net::TcpListener,
-    tls: Option<Acceptor>,
-    shared: &Rc<Shared>,
-    seats: &Arc<Seats>,
-    connections: &Rc<std::cell::RefCell<JoinSet<()>>>,
-) {
-    loop {
-        let (stream, peer) = match socket.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "accepting a connection");
-                tokio::time::sleep(ACCEPT_AGAIN).await;
-                continue;
-            }
-        };
-        let is_proxy = proxy::is_proxy(&shared.proxies(), peer);
-        let seat = if is_proxy { seats.take_for_proxy() } else { seats.take(peer.ip()) };
-        let Some(seat) = seat else { continue };
-        let arrival = Arrival { stream, peer, seat, is_proxy, shared: shared.clone() };
-        let tls = tls.clone();
-        let mut connections = connections.borrow_mut();
-        while connections.try_join_next().is_some() {}
-        connections.spawn_local(arrival.run(tls));
+/// The tasks of one runtime's connections; clones are the same.
+#[derive(Clone, Default)]
+pub(super) struct Tasks(Rc<RefCell<JoinSet<()>>>);
+
+impl Tasks {
+    /// Adds one, and forgets those that have ended.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        let mut tasks = self.0.borrow_mut();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_local(task);
     }
 }
 
@@ -188,21 +171,21 @@ async fn run_tls(
     if tls.is_http {
         return shared.serve_https(stream, peer, seat).await;
     }
-    Connection::new(stream, transport, peer, seat, shared).run().await;
+    Connection::new(stream, transport, peer, seat, shared).run(Next::Nothing).await;
 }
 
 /// A connection that has said nothing yet.
-struct Arrival {
-    stream: TcpStream,
-    peer: SocketAddr,
-    seat: Seat,
-    is_proxy: bool,
-    shared: Rc<Shared>,
+pub(super) struct Arrival {
+    pub stream: TcpStream,
+    pub peer: SocketAddr,
+    pub seat: Seat,
+    pub is_proxy: bool,
+    pub shared: Rc<Shared>,
 }
 
 impl Arrival {
     /// Learns from a proxy whose connection it is, shakes hands, and serves.
-    async fn run(mut self, tls: Option<Acceptor>) {
+    pub async fn run(mut self, tls: Option<Acceptor>) {
         let deadline = Instant::now() + self.seat.idle(self.shared.idle());
         if self.is_proxy {
             let named = proxy::read_from(&mut self.stream);
@@ -217,7 +200,7 @@ impl Arrival {
         }
         let Arrival { stream, peer, seat, shared, .. } = self;
         let Some(tls) = tls else {
-            return Connection::new(stream, Transport::Tcp, peer, seat, shared).run().await;
+            return Connection::new(stream, Transport::Tcp, peer, seat, shared).run(Next::Nothing).await;
         };
         // Apart, so that plain connections do not carry its state with them.
         Box::pin(run_tls(tls, deadline, stream, peer, seat, shared)).await;

@@ -4,9 +4,10 @@
 //! unless it was cancelled. What is asked and what an answer means is `transfer/`; when and whom to
 //! ask is `replica/`. Here are sockets, repetition over UDP and patience only. A new socket, and so
 //! a new port, belongs to every request over UDP (RFC 5452 §9.2); connections are kept for a short
-//! while and used again (`kept.rs`).
+//! while and used again (`kept.rs`), and where nobody listens not everybody asks (`refused.rs`).
 
 mod kept;
+mod refused;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,11 +20,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::runtime;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{AbortHandle, Id, JoinSet, LocalSet};
+use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::start_thread;
 use crate::env::{Clock, OsRandom, Random};
 use crate::ident::{Attempt, Transport, ZoneId};
 use crate::limits::{
@@ -32,6 +33,7 @@ use crate::limits::{
 };
 use crate::transfer::incoming::{Answer, Ask, AskKind, Exchange, Form, Progress, TransferError};
 use kept::Kept;
+use refused::Refused;
 
 /// Who is told the end of a request.
 pub type Report = dyn Fn(ZoneId, Attempt, Result<Answer, TransferError>) + Send + Sync;
@@ -72,10 +74,8 @@ impl Upstream {
     pub fn start(report: Arc<Report>, clock: Arc<dyn Clock>) -> io::Result<Upstream> {
         let (orders, inbox) = mpsc::channel(REQUESTS_WAITING_MAX);
         let (stop, stopped) = watch::channel(false);
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let told = report.clone();
-        let body = move || LocalSet::new().block_on(&runtime, run(inbox, stopped, told, clock));
-        let thread = std::thread::Builder::new().name("upstream".into()).spawn(body)?;
+        let thread = start_thread("upstream", move || run(inbox, stopped, told, clock))?;
         Ok(Upstream(Arc::new(Inner { orders, report, stop, thread: Mutex::new(Some(thread)) })))
     }
 
@@ -102,6 +102,25 @@ impl Upstream {
     }
 }
 
+/// What all requests share.
+struct Shared {
+    kept: Kept,
+    refused: Refused,
+    clock: Arc<dyn Clock>,
+}
+
+impl Shared {
+    /// A request failed with this; others need not hear it too if nobody listens there.
+    fn failed(&self, to: SocketAddr, over: Transport, error: io::Error) -> TransferError {
+        let nobody = error.kind() == io::ErrorKind::ConnectionRefused;
+        let failure = unreachable(error);
+        if nobody {
+            self.refused.add(Instant::now(), to, over, failure.clone());
+        }
+        failure
+    }
+}
+
 /// The requests under way.
 struct Running {
     tasks: JoinSet<Result<Answer, TransferError>>,
@@ -118,9 +137,9 @@ async fn run(
     let mut running = Running { tasks: JoinSet::new(), by_key: HashMap::new(), by_task: HashMap::new() };
     let (polls, transfers) =
         (Arc::new(Semaphore::new(POLLS_MAX)), Arc::new(Semaphore::new(TRANSFERS_IN_MAX)));
-    let kept = Rc::new(Kept::default());
+    let shared = Rc::new(Shared { kept: Kept::default(), refused: Refused::new(refused::MOMENT), clock });
     loop {
-        let next_end = kept.next_end();
+        let next_end = shared.kept.next_end();
         tokio::select! {
             order = inbox.recv() => match order {
                 Some(Order::Ask(zone, attempt, to, ask)) => {
@@ -128,13 +147,13 @@ async fn run(
                         AskKind::Soa | AskKind::Notify(_) => polls.clone(),
                         AskKind::Ixfr | AskKind::Axfr => transfers.clone(),
                     };
-                    let (clock, kept) = (clock.clone(), kept.clone());
+                    let shared = shared.clone();
                     let task = running.tasks.spawn_local(async move {
                         // Fails only if the semaphore is closed, which it never is.
                         let _permit = room.acquire_owned().await;
                         let (apex, kind) = (ask.apex.clone(), kind(&ask));
                         tracing::debug!(zone = %apex, kind, %to, "request begins");
-                        let result = carry_out(to, *ask, &kept, &*clock).await;
+                        let result = carry_out(to, *ask, &shared).await;
                         tracing::debug!(zone = %apex, kind, %to, result = outcome(&result), "request ended");
                         result
                     });
@@ -163,57 +182,58 @@ async fn run(
                     report(zone, attempt, result);
                 }
             }
-            () = sleep_until(next_end.unwrap_or_else(Instant::now)), if next_end.is_some() => kept.close_old(),
+            () = sleep_until(next_end.unwrap_or_else(Instant::now)), if next_end.is_some() => shared.kept.close_old(),
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
     }
 }
 
 /// Asks, and asks again without EDNS if that may be what the server did not understand (RFC 6891 §7).
-async fn carry_out(
-    to: SocketAddr,
-    ask: Ask,
-    kept: &Kept,
-    clock: &dyn Clock,
-) -> Result<Answer, TransferError> {
-    let result = once(to, ask.clone(), kept, clock).await;
+async fn carry_out(to: SocketAddr, ask: Ask, shared: &Shared) -> Result<Answer, TransferError> {
+    let result = once(to, ask.clone(), shared).await;
     match result {
         Err(error) if ask.want_expire && error.may_be_edns() => {
-            once(to, Ask { want_expire: false, ..ask }, kept, clock).await
+            once(to, Ask { want_expire: false, ..ask }, shared).await
         }
         other => other,
     }
 }
 
-async fn once(to: SocketAddr, ask: Ask, kept: &Kept, clock: &dyn Clock) -> Result<Answer, TransferError> {
+async fn once(to: SocketAddr, ask: Ask, shared: &Shared) -> Result<Answer, TransferError> {
     if ask.transport == Transport::Udp {
-        match over_udp(to, ask.clone(), clock).await? {
+        match over_udp(to, ask.clone(), shared).await? {
             Answer::TryTcp { .. } => {}
             answer => return Ok(answer),
         }
     }
-    over_tcp(to, Ask { transport: Transport::Tcp, ..ask }, kept, clock).await
+    over_tcp(to, Ask { transport: Transport::Tcp, ..ask }, shared).await
 }
 
-async fn over_udp(to: SocketAddr, ask: Ask, clock: &dyn Clock) -> Result<Answer, TransferError> {
+async fn over_udp(to: SocketAddr, ask: Ask, shared: &Shared) -> Result<Answer, TransferError> {
+    if let Some(refusal) = shared.refused.at(Instant::now(), to, Transport::Udp) {
+        return Err(refusal);
+    }
+    let failed = |error| shared.failed(to, Transport::Udp, error);
     let any: IpAddr = match to {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let socket = UdpSocket::bind((any, 0)).await.map_err(unreachable)?;
     socket.connect(to).await.map_err(unreachable)?;
+    let clock = &*shared.clock;
     let mut request = Vec::new();
     let mut exchange = Exchange::start(ask, message_id(), clock.now(), &mut request);
-    let mut buffer = vec![0; MESSAGE_OCTETS_MAX];
+    let mut buffer = Vec::with_capacity(MESSAGE_OCTETS_MAX);
     let deadline = Instant::now() + UDP_ANSWER_WAIT;
     while Instant::now() < deadline {
-        socket.send(&request).await.map_err(unreachable)?;
+        socket.send(&request).await.map_err(failed)?;
         let again = deadline.min(Instant::now() + UDP_AGAIN);
-        while let Ok(received) = timeout_at(again, socket.recv(&mut buffer)).await {
-            let length = received.map_err(unreachable)?;
-            if let Progress::Done(answer) = exchange.feed(&buffer[..length], clock.now())? {
+        while let Ok(received) = timeout_at(again, socket.recv_buf(&mut buffer)).await {
+            received.map_err(failed)?;
+            if let Progress::Done(answer) = exchange.feed(&buffer, clock.now())? {
                 return Ok(answer);
             }
+            buffer.clear();
         }
     }
     Err(exchange.silent())
@@ -221,25 +241,28 @@ async fn over_udp(to: SocketAddr, ask: Ask, clock: &dyn Clock) -> Result<Answer,
 
 /// Over a connection that was kept, or a new one. A kept one that ends before anything came has only
 /// been closed by the other side meanwhile: the request goes out again over a new one (RFC 7766 §6.2.4).
-async fn over_tcp(to: SocketAddr, ask: Ask, kept: &Kept, clock: &dyn Clock) -> Result<Answer, TransferError> {
-    if let Some(stream) = kept.take(to) {
-        match exchange(stream, ask.clone(), KEPT_ANSWER_WAIT, (to, kept), clock).await {
+async fn over_tcp(to: SocketAddr, ask: Ask, shared: &Shared) -> Result<Answer, TransferError> {
+    if let Some(stream) = shared.kept.take(to) {
+        match exchange(stream, ask.clone(), KEPT_ANSWER_WAIT, to, shared).await {
             Err(Ended::Unanswered(_)) => {}
             Err(Ended::Failed(error)) => return Err(error),
             Ok(answer) => return Ok(answer),
         }
     }
+    if let Some(refusal) = shared.refused.at(Instant::now(), to, Transport::Tcp) {
+        return Err(refusal);
+    }
     let Ok(connected) = timeout(CONNECT_WAIT, TcpStream::connect(to)).await else {
         return Err(TransferError::Unreachable("no connection in time".to_owned()));
     };
-    let stream = connected.map_err(unreachable)?;
+    let stream = connected.map_err(|error| shared.failed(to, Transport::Tcp, error))?;
     stream.set_nodelay(true).map_err(unreachable)?;
     // Whoever has only a serial to tell needs no time for it, and others can be asked meanwhile (G10).
     let first_wait = match ask.kind {
         AskKind::Soa | AskKind::Notify(_) => POLL_ANSWER_WAIT,
         AskKind::Ixfr | AskKind::Axfr => TRANSFER_IDLE_MAX,
     };
-    let result = exchange(stream, ask, first_wait, (to, kept), clock).await;
+    let result = exchange(stream, ask, first_wait, to, shared).await;
     result.map_err(|(Ended::Unanswered(error) | Ended::Failed(error))| error)
 }
 
@@ -257,9 +280,10 @@ async fn exchange(
     mut stream: TcpStream,
     ask: Ask,
     first_wait: Duration,
-    (to, kept): (SocketAddr, &Kept),
-    clock: &dyn Clock,
+    to: SocketAddr,
+    shared: &Shared,
 ) -> Result<Answer, Ended> {
+    let (kept, clock) = (&shared.kept, &*shared.clock);
     let time = ask.limits.time;
     let mut request = Vec::new();
     let mut exchange = Exchange::start(ask, message_id(), clock.now(), &mut request);

@@ -87,6 +87,64 @@ fn nobody_there_is_reported_and_a_cancelled_request_is_not() {
     assert!(ended.try_recv().is_err());
 }
 
+/// What all requests share, where a moment is this long.
+fn shared(moment: Duration) -> Shared {
+    Shared { kept: Kept::default(), refused: Refused::new(moment), clock: Arc::new(OsClock) }
+}
+
+#[test]
+fn where_nobody_listens_one_request_is_refused_for_all_of_that_moment() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let soa =
+        |to, shared: &Shared| runtime.block_on(carry_out(to, ask(AskKind::Soa, Transport::Udp), shared));
+    let refused = |result| matches!(result, Err(TransferError::Unreachable(why)) if why.contains("refused"));
+    for (moment, asks_again) in [(Duration::from_secs(3600), false), (Duration::ZERO, true)] {
+        let shared = shared(moment);
+        let gone = StdUdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let to = gone.local_addr().expect("an address");
+        drop(gone);
+        assert!(refused(soa(to, &shared)));
+        let asked = runtime.block_on(async {
+            let back = UdpSocket::bind(to).await.expect("the same port");
+            let mut buffer = [0; 512];
+            tokio::select! {
+                again = carry_out(to, ask(AskKind::Soa, Transport::Udp), &shared) => !refused(again),
+                received = back.recv(&mut buffer) => received.is_ok(),
+            }
+        });
+        assert_eq!(asked, asks_again);
+    }
+    // The moment of one address, or of one transport, is not that of another.
+    let shared = shared(Duration::from_secs(3600));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let to = listener.local_addr().expect("an address");
+    assert!(refused(soa(to, &shared)));
+    let over_tcp = ask(AskKind::Soa, Transport::Tcp);
+    let connected = std::thread::spawn(move || listener.accept().map(drop));
+    assert!(!refused(runtime.block_on(carry_out(to, over_tcp, &shared))));
+    connected.join().expect("no panic").expect("a connection");
+    let (other, wake, workers) = start_udp("127.0.0.1:0");
+    assert!(matches!(soa(other, &shared), Ok(Answer::Soa { .. })));
+    wake.ring();
+    workers.into_iter().for_each(crate::net::udp::Worker::join);
+}
+
+#[test]
+fn a_refusal_is_forgotten_after_its_moment_and_not_too_many_are_known() {
+    let (refused, now) = (Refused::new(Duration::from_secs(1)), Instant::now());
+    let error = || TransferError::Unreachable("refused".to_owned());
+    let to = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    (0..2000).for_each(|port| refused.add(now, to(port), Transport::Tcp, error()));
+    assert_eq!(refused.at(now, to(0), Transport::Tcp), Some(error()));
+    assert_eq!(refused.at(now, to(0), Transport::Udp), None);
+    assert_eq!(refused.at(now, to(1999), Transport::Tcp), None, "no more than 1024 are known");
+    assert_eq!(refused.at(now + Duration::from_millis(999), to(0), Transport::Tcp), Some(error()));
+    let then = now + Duration::from_secs(1);
+    assert_eq!(refused.at(then, to(0), Transport::Tcp), None);
+    refused.add(then, to(1999), Transport::Tcp, error());
+    assert_eq!(refused.at(then, to(1999), Transport::Tcp), Some(error()));
+}
+
 /// What a scripted server does with a request.
 enum Then {
     /// Answers with the SOA.
