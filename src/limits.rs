@@ -132,6 +132,9 @@ pub const PINNED_OCTETS_MAX: u64 = 1024 * 1024 * 1024;
 pub const TRANSFERS_IN_MAX: usize = 64;
 /// Idle connections to one peer that are kept for the next request (e12).
 pub const KEPT_CONNECTIONS_PER_PEER_MAX: usize = 4;
+/// Idle connections to one peer at all: more than those are kept for a moment only, until the next of very
+/// many zones has its turn.
+pub const IDLE_CONNECTIONS_PER_PEER_MAX: usize = TRANSFERS_IN_MAX;
 /// Differences that are summed up into one step; longer chains are sent as they happened (r15).
 pub const CONDENSE_OCTETS_MAX: usize = 16 * 1024 * 1024;
 /// Condensed steps that are remembered for the next secondary that lags as far (r15).

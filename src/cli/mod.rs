@@ -152,7 +152,7 @@ enum ZoneCommand {
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    crate::net::sys::give_memory_back();
+    crate::net::sys::share_memory();
     let result = match Cli::parse().command {
         Command::Run { file, log, log_json } => run::run(&file.config, log, log_json),
         Command::Check { file, zone, json } => check::check(&file.config, zone.as_deref(), json),

@@ -227,7 +227,7 @@ impl Desk {
             Some(now) => format!("it is at {now}"),
             None => format!("it is {}", status.as_ref().map_or("unknown", |status| status.state)),
         };
-        match status.as_ref().and_then(|status| status.problem.as_ref()) {
+        match status.as_ref().and_then(|status| status.problem.as_deref()) {
             Some(Problem { code, text, peer }) => {
                 let from = peer.map(|peer| format!("{}: ", self.operations.peer_name(peer)));
                 let from = from.unwrap_or_default();

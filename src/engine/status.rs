@@ -20,7 +20,7 @@ pub struct ZoneStatus {
     /// The file, of a primary.
     pub file: Option<String>,
     /// What is wrong, if anything.
-    pub problem: Option<Problem>,
+    pub problem: Option<Box<Problem>>,
     /// A version that waits for `zone confirm SERIAL`.
     pub held: Option<u32>,
     /// False while the version may be lost in a crash (R03).
@@ -30,7 +30,7 @@ pub struct ZoneStatus {
     /// When the zone stops being served unless a primary confirms it.
     pub expires: Option<String>,
     /// The last transfer that ended, of a secondary.
-    pub last_transfer: Option<LastTransfer>,
+    pub last_transfer: Option<Box<LastTransfer>>,
     /// What each secondary was told and took.
     pub secondaries: Vec<SecondaryStatus>,
 }

@@ -6,7 +6,7 @@
 //! slower than [`PACE_OCTETS_PER_SECOND`] is cut off, and so is one for whom too much of a version
 //! is kept that was replaced (R21).
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,6 +45,8 @@ const GATHER_OCTETS: usize = 32 * 1024;
 /// Room for one read: most connections say little, and whoever fills it gets more from then on.
 const FIRST_OCTETS: usize = 512;
 pub(super) const READ_OCTETS: usize = 4 * 1024;
+/// Buffers of a message that are kept for the next transfers.
+const SPARE_MAX: usize = 8;
 /// The length prefix (RFC 1035 §4.2.2).
 pub(super) const PREFIX: usize = 2;
 
@@ -52,8 +54,8 @@ pub(super) const PREFIX: usize = 2;
 pub(super) struct Shared {
     desk: Arc<dyn Desk>,
     desk_state: RefCell<(WorkerState, Vec<u8>)>,
-    /// A buffer for a message of a transfer, if no transfer has it at the moment.
-    spare: Cell<Vec<u8>>,
+    /// Buffers for messages of transfers that no transfer has at the moment.
+    spare: RefCell<Vec<Vec<u8>>>,
     planner: Planner,
     transfers: Arc<Semaphore>,
     pins: Arc<Pins>,
@@ -78,7 +80,7 @@ impl Shared {
         Shared {
             desk,
             desk_state,
-            spare: Cell::default(),
+            spare: RefCell::default(),
             planner,
             transfers,
             pins,
@@ -355,10 +357,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn send(&mut self, outgoing: &mut Outgoing, began: Instant) -> io::Result<()> {
-        let mut buffer = self.shared.spare.take();
-        buffer.resize(PREFIX + MESSAGE_OCTETS_MAX, 0);
+        let spare = self.shared.spare.borrow_mut().pop();
+        let mut buffer = spare.unwrap_or_else(|| vec![0; PREFIX + MESSAGE_OCTETS_MAX]);
         let sent = self.send_with(&mut buffer, outgoing, began).await;
-        self.shared.spare.set(buffer);
+        let mut spare = self.shared.spare.borrow_mut();
+        if spare.len() < SPARE_MAX {
+            spare.push(buffer);
+        }
         sent
     }
 

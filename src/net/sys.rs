@@ -365,15 +365,28 @@ fn set_option(fd: RawFd, level: libc::c_int, name: libc::c_int, value: libc::c_i
 /// Octets from which on memory comes from the system by itself and goes back when it is freed.
 #[cfg(target_env = "gnu")]
 const GIVEN_BACK_OCTETS: libc::c_int = 128 * 1024;
-
-/// Lets large pieces of memory always go back to the system. glibc begins so, but the first large piece
-/// that is freed teaches it to keep the next ones, and after a large zone was loaded twice as much would be
-/// held as is used. To be called before other threads run.
+/// Octets that are taken from the system at a time for smaller pieces.
 #[cfg(target_env = "gnu")]
-pub fn give_memory_back() {
-    // SAFETY: it sets a number of the allocator, takes no pointers, and any number is a valid one. If it
-    // is refused the default stays.
-    let _ = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, GIVEN_BACK_OCTETS) };
+const TAKEN_OCTETS: libc::c_int = 1024 * 1024;
+
+/// Lets no thread hold memory that others could use. Large pieces always go back to the system: glibc
+/// begins so, but the first one that is freed teaches it to keep the next ones, and after a large zone was
+/// loaded twice as much would be held as is used. Small pieces come from one arena: what a zone is made of
+/// is allocated by one thread and freed by another, and an arena of each thread would keep holes and grow
+/// by a system call for every page. To be called before other threads run.
+#[cfg(target_env = "gnu")]
+pub fn share_memory() {
+    let settings = [
+        (libc::M_MMAP_THRESHOLD, GIVEN_BACK_OCTETS),
+        (libc::M_ARENA_MAX, 1),
+        (libc::M_TOP_PAD, TAKEN_OCTETS),
+        (libc::M_TRIM_THRESHOLD, 2 * TAKEN_OCTETS),
+    ];
+    for (setting, value) in settings {
+        // SAFETY: it sets a number of the allocator, takes no pointers, and any number is a valid one. If
+        // it is refused the default stays.
+        let _ = unsafe { libc::mallopt(setting, value) };
+    }
 }
 
 /// Gives back what small pieces were freed of: what reading the config of very many zones took. The threads

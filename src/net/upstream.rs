@@ -28,8 +28,7 @@ use super::start_thread;
 use crate::env::{Clock, OsRandom, Random};
 use crate::ident::{Attempt, Transport, ZoneId};
 use crate::limits::{
-    MESSAGE_OCTETS_MAX, POLL_ANSWER_WAIT, POLLS_MAX, REQUESTS_WAITING_MAX, TRANSFER_IDLE_MAX,
-    TRANSFERS_IN_MAX, UDP_ANSWER_WAIT,
+    POLL_ANSWER_WAIT, POLLS_MAX, REQUESTS_WAITING_MAX, TRANSFER_IDLE_MAX, TRANSFERS_IN_MAX, UDP_ANSWER_WAIT,
 };
 use crate::transfer::incoming::{Answer, Ask, AskKind, Exchange, Form, Progress, TransferError};
 use kept::Kept;
@@ -40,6 +39,8 @@ pub type Report = dyn Fn(ZoneId, Attempt, Result<Answer, TransferError>) + Send 
 
 /// A request over UDP is repeated after this long without an answer.
 const UDP_AGAIN: Duration = Duration::from_secs(1);
+/// Octets of a datagram that are read: more than is asked for, and than an answer with one record takes.
+const DATAGRAM_OCTETS: usize = 4096;
 /// The longest that connecting may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 
@@ -182,7 +183,7 @@ async fn run(
                     report(zone, attempt, result);
                 }
             }
-            () = sleep_until(next_end.unwrap_or_else(Instant::now)), if next_end.is_some() => shared.kept.close_old(),
+            () = sleep_until(next_end.unwrap_or_else(Instant::now)), if next_end.is_some() => shared.kept.close_old(Instant::now()),
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
     }
@@ -223,7 +224,7 @@ async fn over_udp(to: SocketAddr, ask: Ask, shared: &Shared) -> Result<Answer, T
     let clock = &*shared.clock;
     let mut request = Vec::new();
     let mut exchange = Exchange::start(ask, message_id(), clock.now(), &mut request);
-    let mut buffer = Vec::with_capacity(MESSAGE_OCTETS_MAX);
+    let mut buffer = Vec::with_capacity(DATAGRAM_OCTETS);
     let deadline = Instant::now() + UDP_ANSWER_WAIT;
     while Instant::now() < deadline {
         socket.send(&request).await.map_err(failed)?;
@@ -242,7 +243,7 @@ async fn over_udp(to: SocketAddr, ask: Ask, shared: &Shared) -> Result<Answer, T
 /// Over a connection that was kept, or a new one. A kept one that ends before anything came has only
 /// been closed by the other side meanwhile: the request goes out again over a new one (RFC 7766 §6.2.4).
 async fn over_tcp(to: SocketAddr, ask: Ask, shared: &Shared) -> Result<Answer, TransferError> {
-    if let Some(stream) = shared.kept.take(to) {
+    if let Some(stream) = shared.kept.take(to, Instant::now()) {
         match exchange(stream, ask.clone(), KEPT_ANSWER_WAIT, to, shared).await {
             Err(Ended::Unanswered(_)) => {}
             Err(Ended::Failed(error)) => return Err(error),
@@ -307,12 +308,12 @@ async fn exchange(
         match exchange.feed(&message, clock.now()) {
             Ok(Progress::More) => {}
             Ok(Progress::Done(answer)) => {
-                kept.put(to, stream);
+                kept.put(to, stream, Instant::now());
                 return Ok(answer);
             }
             Err(error) => {
                 if error.is_whole_answer() {
-                    kept.put(to, stream);
+                    kept.put(to, stream, Instant::now());
                 }
                 return Err(Ended::Failed(error));
             }

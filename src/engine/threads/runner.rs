@@ -132,6 +132,9 @@ fn act(engine: &Engine, actions: &mut Vec<Action>, parked: &mut Vec<Action>) {
             Action::Note(zone, reason, peer, text) => (engine.0.log)(zone, reason, peer, &text),
         }
     }
+    // A start acts for all zones at once; that room is not needed again.
+    actions.shrink_to(BATCH);
+    parked.shrink_to(BATCH);
 }
 
 fn hand_out(outside: &dyn super::Outside, action: Action) {

@@ -337,8 +337,10 @@ impl<N: FnMut(Notice)> Lookout<N> {
             let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { continue };
             let Some(directory) = self.directories.get(parent) else { continue };
             let Some(sign) = sign(event.kind, path, index == last) else { continue };
-            // Kubernetes swaps a link called `..data` and names nothing else.
-            if name.as_encoded_bytes().starts_with(b"..") || path.is_symlink() {
+            // Kubernetes swaps a link called `..data` and names nothing else. Nobody writes into a link, so
+            // what is written is not looked at: it may be a log that never rests.
+            let is_placed = !matches!(sign, Sign::Closed) && !is_writing(event.kind);
+            if name.as_encoded_bytes().starts_with(b"..") || (is_placed && path.is_symlink()) {
                 swept.insert(parent.to_path_buf());
             }
             for meaning in directory.names.get(name).cloned().unwrap_or_default() {
@@ -417,6 +419,11 @@ impl<N: FnMut(Notice)> Lookout<N> {
 fn is_reading(event: &notify::Event) -> bool {
     matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write))
         && !event.need_rescan()
+}
+
+/// Whether somebody writes into a file that is there.
+fn is_writing(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Modify(ModifyKind::Data(_)))
 }
 
 /// What an event says about the file at `path`.

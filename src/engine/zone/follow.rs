@@ -133,7 +133,8 @@ impl Zone {
             }
             follow::Action::GiveUp(attempt) => out.push(Action::Cancel(self.setup.id, attempt)),
             follow::Action::Expire => {
-                self.problem = Some(Problem::new(Reason::Expired, "no primary confirmed the zone in time"));
+                let problem = Problem::new(Reason::Expired, "no primary confirmed the zone in time");
+                self.problem = Some(Box::new(problem));
                 let text = String::from("the zone expired");
                 out.push(Action::Note(self.setup.id, Reason::Expired, None, text));
                 self.show(Shown::Expired, out);
@@ -189,7 +190,8 @@ impl Zone {
             return self.drive(now, Event::Answered(attempt, seen), out);
         };
         if let Some(result) = outcome(&result) {
-            self.last_transfer = Some(LastTransfer { peer: fetch.peer.0, at: now.wall.to_string(), result });
+            let transfer = LastTransfer { peer: fetch.peer.0, at: now.wall.to_string(), result };
+            self.last_transfer = Some(Box::new(transfer));
         }
         let event = match result {
             Ok(Answer::Changed { change, expire, form, .. }) => {

@@ -45,7 +45,7 @@ impl Zone {
                 Role::Primary { file, .. } => Some(file.display().to_string()),
                 Role::Secondary { .. } => None,
             },
-            problem: self.trouble(),
+            problem: self.trouble().map(Box::new),
             held: self.held.as_ref().map(|proposed| proposed.change.after.serial().0),
             durable: self.durable,
             next_check: next_check.map(moment),
@@ -60,7 +60,7 @@ impl Zone {
     /// What is wrong: first what the store had lost and what is served though it does not verify, then why
     /// nothing has made up for it yet.
     fn trouble(&self) -> Option<Problem> {
-        let parts = [self.damage.as_ref(), self.verification.failed(), self.problem.as_ref()];
+        let parts = [self.damage.as_deref(), self.verification.failed(), self.problem.as_deref()];
         let whole = |whole: Problem, part: Problem| Problem {
             text: format!("{}\n{}: {}", whole.text, part.code, part.text),
             peer: part.peer.or(whole.peer),

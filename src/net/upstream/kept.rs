@@ -13,11 +13,13 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::limits::KEPT_CONNECTIONS_PER_PEER_MAX;
+use crate::limits::{IDLE_CONNECTIONS_PER_PEER_MAX, KEPT_CONNECTIONS_PER_PEER_MAX};
 
 /// How long an idle connection is kept: less than servers commonly wait before they close it
 /// (RFC 7766 §6.2.3).
 pub(super) const KEEP: Duration = Duration::from_secs(5);
+/// How long those above `KEPT_CONNECTIONS_PER_PEER_MAX` are.
+const KEEP_MORE: Duration = Duration::from_millis(100);
 
 /// The idle connections by address, each with the moment when it is given up.
 #[derive(Debug, Default)]
@@ -25,8 +27,8 @@ pub(super) struct Kept(RefCell<HashMap<SocketAddr, Vec<(TcpStream, Instant)>>>);
 
 impl Kept {
     /// An idle connection to `to` that the other side has not closed yet, as far as is known here.
-    pub fn take(&self, to: SocketAddr) -> Option<TcpStream> {
-        self.close_old();
+    pub fn take(&self, to: SocketAddr, now: Instant) -> Option<TcpStream> {
+        self.close_old(now);
         let mut kept = self.0.borrow_mut();
         let idle = kept.get_mut(&to)?;
         // The one that was used last is the least likely to be closed soon.
@@ -39,18 +41,18 @@ impl Kept {
     }
 
     /// Keeps a connection over which nothing more is to come.
-    pub fn put(&self, to: SocketAddr, stream: TcpStream) {
-        self.close_old();
+    pub fn put(&self, to: SocketAddr, stream: TcpStream, now: Instant) {
+        self.close_old(now);
         let mut kept = self.0.borrow_mut();
         let idle = kept.entry(to).or_default();
-        if idle.len() < KEPT_CONNECTIONS_PER_PEER_MAX {
-            idle.push((stream, Instant::now() + KEEP));
+        let keep = if idle.len() < KEPT_CONNECTIONS_PER_PEER_MAX { KEEP } else { KEEP_MORE };
+        if idle.len() < IDLE_CONNECTIONS_PER_PEER_MAX {
+            idle.push((stream, now + keep));
         }
     }
 
     /// Closes what has been idle for too long.
-    pub fn close_old(&self) {
-        let now = Instant::now();
+    pub fn close_old(&self, now: Instant) {
         self.0.borrow_mut().retain(|_, idle| {
             idle.retain(|(_, until)| now < *until);
             !idle.is_empty()

@@ -221,6 +221,28 @@ fn e12_requests_to_one_server_go_over_one_connection() {
 }
 
 #[test]
+fn e12_many_idle_connections_are_kept_for_a_moment_and_few_for_longer() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let to = listener.local_addr().expect("an address");
+        let (kept, now) = (Kept::default(), Instant::now());
+        let mut theirs = Vec::new();
+        for _ in 0..7 {
+            kept.put(to, TcpStream::connect(to).await.expect("a connection"), now);
+            theirs.push(listener.accept().await.expect("a connection"));
+        }
+        let taken = |kept: &Kept, now| std::iter::from_fn(|| kept.take(to, now)).collect::<Vec<_>>();
+        let all = taken(&kept, now + Duration::from_millis(99));
+        assert_eq!(all.len(), 7);
+        all.into_iter().for_each(|stream| kept.put(to, stream, now));
+        assert_eq!(taken(&kept, now + Duration::from_millis(100)).len(), 4);
+        kept.put(to, TcpStream::connect(to).await.expect("a connection"), now);
+        assert_eq!(taken(&kept, now + kept::KEEP).len(), 0);
+    });
+}
+
+#[test]
 fn e12_a_kept_connection_that_was_closed_is_no_failure() {
     let (address, requests) = scripted(|_, _| Then::AnswerAndClose);
     let (upstream, ended) = upstream();
