@@ -199,3 +199,6 @@ fn registered(stream: TcpStream) -> Option<tokio::net::TcpStream> {
     let registered = tokio::net::TcpStream::from_std(stream.into());
     registered.inspect_err(|error| tracing::warn!(%error, "a connection cannot be watched")).ok()
 }
+
+#[cfg(test)]
+mod tests;

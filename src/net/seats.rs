@@ -52,6 +52,12 @@ impl Seats {
         Some(Seat { seats: self.clone(), client: None })
     }
 
+    /// How many are taken.
+    #[cfg(test)]
+    pub fn total(&self) -> usize {
+        self.taken().total
+    }
+
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().expect("nobody panics with the seats")
     }

@@ -114,11 +114,11 @@ pub(super) fn query(id: u16, owner: &str, qtype: RecordType) -> Vec<u8> {
     octets
 }
 
-fn framed(message: &[u8]) -> Vec<u8> {
+pub(super) fn framed(message: &[u8]) -> Vec<u8> {
     [&(message.len() as u16).to_be_bytes(), message].concat()
 }
 
-fn read_message(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+pub(super) fn read_message(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut prefix = [0; 2];
     stream.read_exact(&mut prefix)?;
     let mut message = vec![0; usize::from(u16::from_be_bytes(prefix))];
@@ -148,7 +148,7 @@ impl Server {
         Server { address: sockets.address, streams, desk }
     }
 
-    fn connect(&self) -> TcpStream {
+    pub fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).expect("a connection")
     }
 }
