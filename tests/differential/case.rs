@@ -79,17 +79,22 @@ impl Case<'_> {
         let lowered = self.lowered();
         let listed =
             || contested::ROWS.iter().chain(contested::signed::ROWS).find(|row| (row.applies)(&lowered));
+        let is_mixed = self.question.name != self.question.name.lower() || self.plot.is_mixed_case();
         if self.references_agree() {
             // Two of them are not the word of all three.
             let some_refuse = self.references().count() < REFERENCES.len();
-            return match listed() {
-                Some(row) if some_refuse && !self.is_ours(&REFERENCES) => Verdict::Contested(row),
-                _ => self.judge_agreed(),
+            return match self.judge_agreed() {
+                Verdict::Fault(fault) if some_refuse => match (listed(), lowered.judge_agreed()) {
+                    (Some(row), _) => Verdict::Contested(row),
+                    (None, Verdict::Fault(_)) => Verdict::Fault(fault),
+                    (None, _) if is_mixed => Verdict::Contested(&single::SPELLING),
+                    (None, _) => Verdict::Fault(fault),
+                },
+                verdict => verdict,
             };
         }
         if lowered.references_agree() {
             // They differ in nothing but the spelling of names.
-            let is_mixed = self.question.name != self.question.name.lower() || self.plot.is_mixed_case();
             return match lowered.judge_agreed() {
                 Verdict::Fault(fault) => Verdict::Fault(fault),
                 _ if is_mixed => Verdict::Contested(&single::SPELLING),
