@@ -58,9 +58,6 @@ struct Guest {
     seat: Seat,
 }
 
-/// Octets that a read brought, or the end that it found.
-type Heard = io::Result<usize>;
-
 impl Door {
     /// The door of a listener; who stays becomes one of `tasks`.
     pub fn new(tls: Option<Acceptor>, shared: Rc<Shared>, seats: Arc<Seats>, tasks: Tasks) -> Door {
@@ -118,7 +115,15 @@ impl Door {
             let (stream, peer) = listener.accept()?;
             let proxies = self.shared.proxies();
             let is_proxy = proxy::is_proxy(&proxies, peer);
-            let seat = if is_proxy { self.seats.take_for_proxy() } else { self.seats.take(peer.ip()) };
+            let take = |seats: &Arc<Seats>| match is_proxy {
+                true => seats.take_for_proxy(),
+                false => seats.take(peer.ip()),
+            };
+            let seat = take(&self.seats).or_else(|| {
+                // Whoever has left at the door meanwhile makes room.
+                self.look_after(now);
+                take(&self.seats)
+            });
             let Some(seat) = seat else { continue };
             let guest = Guest { stream, peer, seat };
             if is_proxy || self.tls.is_some() {
@@ -166,8 +171,8 @@ impl Door {
         }
     }
 
-    /// Makes a task of a connection that has not ended.
-    fn take_on(&mut self, guest: Guest, heard: Heard) {
+    /// Makes a task of a connection that has not ended, as what was heard of it tells.
+    fn take_on(&mut self, guest: Guest, heard: io::Result<usize>) {
         let input = match heard {
             Ok(0) => return,
             Ok(octets) => self.input[..octets].to_vec(),

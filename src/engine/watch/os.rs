@@ -339,8 +339,8 @@ impl<N: FnMut(Notice)> Lookout<N> {
             let Some(sign) = sign(event.kind, path, index == last) else { continue };
             // Kubernetes swaps a link called `..data` and names nothing else. Nobody writes into a link, so
             // what is written is not looked at: it may be a log that never rests.
-            let is_placed = !matches!(sign, Sign::Closed) && !is_writing(event.kind);
-            if name.as_encoded_bytes().starts_with(b"..") || (is_placed && path.is_symlink()) {
+            let is_placed_link = || !is_writing(event.kind) && path.is_symlink();
+            if name.as_encoded_bytes().starts_with(b"..") || is_placed_link() {
                 swept.insert(parent.to_path_buf());
             }
             for meaning in directory.names.get(name).cloned().unwrap_or_default() {
@@ -423,7 +423,8 @@ fn is_reading(event: &notify::Event) -> bool {
 
 /// Whether somebody writes into a file that is there.
 fn is_writing(kind: EventKind) -> bool {
-    matches!(kind, EventKind::Modify(ModifyKind::Data(_)))
+    let closes = AccessKind::Close(AccessMode::Write);
+    matches!(kind, EventKind::Modify(ModifyKind::Data(_))) || kind == EventKind::Access(closes)
 }
 
 /// What an event says about the file at `path`.
