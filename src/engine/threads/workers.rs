@@ -44,39 +44,43 @@ pub(super) fn spawn(engine: &Engine, work: Receiver<Work>, count: usize) {
 /// to the shards in batches, or every one of them would wake a thread.
 fn run(engine: &Engine, work: &Mutex<Receiver<Work>>) {
     let mut results = Vec::new();
+    let mut sources = Stamped::default();
     loop {
         let next = work.lock().expect("no worker panics while it waits").recv();
-        let Ok(next) = next else { return };
-        results.extend(carry_out(engine, next));
+        let Ok(mut next) = next else { return };
         let since = Instant::now();
-        while results.len() < TOGETHER && since.elapsed() < WAIT_MAX {
-            // Whoever holds the lock waits for work, so there is none.
-            let next = work.try_lock().ok().and_then(|queue| queue.try_recv().ok());
-            let Some(next) = next else { break };
-            if !is_small(&next) {
+        loop {
+            if !is_small(&next, &mut sources) {
                 engine.send_all(results.drain(..));
             }
-            results.extend(carry_out(engine, next));
+            results.extend(carry_out(engine, next, &mut sources));
+            if results.len() >= TOGETHER || since.elapsed() >= WAIT_MAX {
+                break;
+            }
+            // Whoever holds the lock waits for work, so there is none.
+            match work.try_lock().ok().and_then(|queue| queue.try_recv().ok()) {
+                Some(more) => next = more,
+                None => break,
+            }
         }
+        sources.begin();
         engine.send_all(results.drain(..));
     }
 }
 
 /// Whether others may wait for it.
-fn is_small(work: &Work) -> bool {
-    let octets = |job: &FileJob| job.file.metadata().map_or(0, |metadata| metadata.len());
-    matches!(work, Work::Read(job) if octets(job) <= SMALL_OCTETS)
+fn is_small(work: &Work, sources: &mut Stamped) -> bool {
+    matches!(work, Work::Read(job) if sources.look_ahead(&job.file) <= SMALL_OCTETS)
 }
 
-/// What came of it, for the zone's shard.
-fn carry_out(engine: &Engine, work: Work) -> Option<Event> {
+/// What came of it, for the zone's shard. A file that is read was looked at ahead.
+fn carry_out(engine: &Engine, work: Work, sources: &mut Stamped) -> Option<Event> {
     match work {
         Work::Read(job) => {
             let settled = engine.0.settled.lock().expect("the stamps are only replaced").remove(&job.zone);
-            let mut sources = Stamped::default();
             let wall = engine.0.clock.now().wall;
             let key = engine.0.settings.digest_key;
-            let result = reading::guarded(|| reading::read_file(&job, &mut sources, key, wall));
+            let result = reading::guarded(|| reading::read_file(&job, sources, key, wall));
             let is_whole = sources.held_still() && !sources.written_since(&settled.unwrap_or_default());
             let result = reading::if_whole(&job, is_whole, result);
             Some(Event::Read(job.zone, job.attempt, result))

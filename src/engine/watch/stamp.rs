@@ -9,6 +9,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::zone::text::Sources;
 
+/// Opens a file so that reading it is not noted in it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NO_TRACE: libc::c_int = libc::O_NOATIME;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const NO_TRACE: libc::c_int = 0;
+
 /// What stands under a name: enough to see that it is another file, or another content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -24,7 +30,13 @@ pub struct Stamp {
 
 /// Files of the disk that remember what they were when they were opened.
 #[derive(Debug, Default)]
-pub struct Stamped(Vec<Opened>);
+pub struct Stamped {
+    opened: Vec<Opened>,
+    /// The file that is going to be asked for first, open.
+    ahead: Option<Opened>,
+    /// The system does not let us read without leaving a trace.
+    leaves_traces: bool,
+}
 
 #[derive(Debug)]
 struct Opened {
@@ -34,10 +46,48 @@ struct Opened {
 }
 
 impl Stamped {
+    /// Forgets the files, for the next reading.
+    pub fn begin(&mut self) {
+        self.opened.clear();
+        self.ahead = None;
+    }
+
+    /// Opens the file that is going to be read first, and says how many octets it has; none if it cannot be
+    /// opened, which the reading will say.
+    pub fn look_ahead(&mut self, path: &Path) -> u64 {
+        self.begin();
+        self.ahead = self.open_stamped(path).ok();
+        self.ahead.as_ref().and_then(|ahead| ahead.stamp).map_or(0, |stamp| stamp.size)
+    }
+
+    fn open_stamped(&mut self, path: &Path) -> io::Result<Opened> {
+        let file = Arc::new(self.open_quietly(path)?);
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        let stamp = stamp_of(&metadata);
+        Ok(Opened { path: path.to_path_buf(), file, stamp })
+    }
+
+    /// Opens a file without noting in it when it was read, which would have each zone file written to for
+    /// its reading; only its owner may.
+    fn open_quietly(&mut self, path: &Path) -> io::Result<File> {
+        // Without waiting: opening a pipe would wait for a writer.
+        let open = |flags| File::options().read(true).custom_flags(libc::O_NONBLOCK | flags).open(path);
+        if !self.leaves_traces {
+            match open(NO_TRACE) {
+                Err(error) if error.raw_os_error() == Some(libc::EPERM) => self.leaves_traces = true,
+                opened => return opened,
+            }
+        }
+        open(0)
+    }
+
     /// Whether one of these files was written into between the moment at which it had come to rest and
     /// the reading: a writer has begun anew, and may pause in the middle for as long as it likes (R08).
     pub fn written_since(&self, rest: &[Stamp]) -> bool {
-        self.0.iter().filter_map(|opened| opened.stamp).any(|opened| {
+        self.opened.iter().filter_map(|opened| opened.stamp).any(|opened| {
             let same_inode = |stamp: &&Stamp| (stamp.device, stamp.inode) == (opened.device, opened.inode);
             rest.iter().find(same_inode).is_some_and(|stamp| *stamp != opened)
         })
@@ -52,21 +102,22 @@ impl Stamped {
             opened.file.metadata().is_ok_and(|metadata| stamp_of(&metadata) == opened.stamp)
         };
         let in_place = |opened: &Opened| stamp(&opened.path) == opened.stamp;
-        self.0.iter().all(unwritten) && (self.0.len() == 1 || self.0.iter().all(in_place))
+        self.opened.iter().all(unwritten) && (self.opened.len() == 1 || self.opened.iter().all(in_place))
     }
 }
 
 impl Sources for Stamped {
     fn open(&mut self, path: &Path) -> io::Result<Box<dyn Read>> {
-        // Without waiting: opening a pipe would wait for a writer.
-        let file = Arc::new(File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?);
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::other("not a regular file"));
-        }
-        let stamp = stamp_of(&metadata);
-        self.0.push(Opened { path: path.to_path_buf(), file: file.clone(), stamp });
-        Ok(Box::new(file))
+        let opened = match self.ahead.take_if(|ahead| ahead.path == path) {
+            Some(opened) => opened,
+            None => self.open_stamped(path)?,
+        };
+        let file = opened.file.clone();
+        // What is written behind its end while it is read makes the reading void; nobody needs to ask
+        // whether there is more. Some file systems make up their files and know no sizes.
+        let size = opened.stamp.map(|stamp| stamp.size).filter(|&size| size > 0);
+        self.opened.push(opened);
+        Ok(Box::new(file.take(size.unwrap_or(u64::MAX))))
     }
 }
 
@@ -75,12 +126,25 @@ pub(super) fn is_link(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink() || links(&metadata) > 1)
 }
 
+/// When the file was last written or came under this name, in nanoseconds of the file system's clock, as far
+/// as the system tells.
+pub(super) fn changed_ns(metadata: &Metadata) -> i64 {
+    #[cfg(unix)]
+    let renamed = {
+        use std::os::unix::fs::MetadataExt;
+        metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec())
+    };
+    #[cfg(not(unix))]
+    let renamed = i64::MIN;
+    metadata.modified().map_or(renamed, |modified| nanoseconds(modified).max(renamed))
+}
+
 /// What stands under a name, links followed; `None` for nothing, or for what is no file.
 pub(super) fn stamp(path: &Path) -> Option<Stamp> {
     stamp_of(&path.metadata().ok()?)
 }
 
-fn stamp_of(metadata: &Metadata) -> Option<Stamp> {
+pub(super) fn stamp_of(metadata: &Metadata) -> Option<Stamp> {
     metadata.is_file().then(|| stamp_of_any(metadata)).flatten()
 }
 

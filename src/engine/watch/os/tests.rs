@@ -44,6 +44,21 @@ impl Stage {
 }
 
 #[test]
+fn r08_what_came_between_the_first_reading_and_the_watch_is_seen() {
+    let directory = tempfile::tempdir().unwrap();
+    let (zone, new) = (directory.path().join("z"), directory.path().join("new"));
+    let (said, notices) = channel();
+    let watcher = Watcher::start(move |notice| said.send(notice).unwrap_or_default()).unwrap();
+    fs::write(&new, "written long ago").unwrap();
+    let modified = SystemTime::now() - Duration::from_secs(1_000_000);
+    fs::File::options().write(true).open(&new).unwrap().set_modified(modified).unwrap();
+    fs::rename(&new, &zone).unwrap();
+    watcher.watch(ZoneId(1), vec![zone.clone()]);
+    let said = notices.recv_timeout(Duration::from_secs(30)).expect("a notice");
+    assert_eq!(said, Notice::Changed(ZoneId(1), vec![stamp(&zone).expect("a file")]));
+}
+
+#[test]
 fn r08_renaming_over_is_seen() {
     let stage = Stage::new();
     for text in ["one", "two"] {
