@@ -218,10 +218,13 @@ impl<N: FnMut(Notice)> Lookout<N> {
     fn watch(&mut self, id: ZoneId, files: &[PathBuf]) {
         let mut found: SmallVec<[Found; 1]> = files.iter().map(|file| self.real.look(file)).collect();
         let mut names: SmallVec<[Watched; 1]> = SmallVec::new();
+        // A link may have been turned since the zone was read, and no time tells.
+        let mut linked = false;
         for (index, (file, found)) in files.iter().zip(&mut found).enumerate() {
             // Where the file is if a link leads to it, and where the name is.
             let here = std::path::absolute(file).ok();
             let there = found.real.take().filter(|there| Some(there) != here.as_ref());
+            linked |= there.is_some();
             let paths = there.iter().chain(&here);
             names.extend(
                 paths.filter_map(|path| {
@@ -245,7 +248,9 @@ impl<N: FnMut(Notice)> Lookout<N> {
         let now = |(file, found): (&PathBuf, Found)| {
             // What stood there before the directory was watched may stand there no more.
             let found = if armed { self.real.look(file) } else { found };
-            let doubtful = found.stamp.is_some() && found.changed_ns >= self.start_ns;
+            let is_young = found.changed_ns >= self.start_ns
+                || found.directory_changed_ns >= self.start_ns + CLOCK_GRAIN.as_nanos() as i64;
+            let doubtful = found.stamp.is_some() && (linked || is_young);
             FileNow { path: file.clone(), stamp: found.stamp, doubtful }
         };
         let files: SmallVec<[FileNow; 1]> = files.iter().zip(found).map(now).collect();
