@@ -12,7 +12,6 @@ use std::time::Duration;
 use crate::time::Tick;
 
 pub mod os;
-mod place;
 mod stamp;
 
 pub use stamp::{Stamp, Stamped};

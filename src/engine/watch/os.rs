@@ -6,7 +6,7 @@
 //! bind mounts, an overflowing queue) a slow look around finds.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -17,20 +17,17 @@ use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use smallvec::SmallVec;
 
-use super::place::{Found, RealPaths, standing};
-use super::stamp::{is_link, nanoseconds, stamp};
+use super::stamp::{is_link, nanoseconds, stamp, stamp_of_any};
 use super::{Action, Event, FileNow, Sign, Stamp, Watch};
 use crate::ident::ZoneId;
 use crate::time::Tick;
 
 /// How often everything is looked at, whatever was said.
 const LOOK_AROUND: Duration = Duration::from_secs(60);
-/// How long new zones wait for others to be watched together with. Very many are read at a start, and who
-/// watches a directory is told of each file in it that is opened. What changes meanwhile is younger than the
-/// watcher, and read again.
-const COMPANY: Duration = Duration::from_millis(100);
-/// How long the first of them waits at most.
-const COMPANY_MAX: Duration = Duration::from_secs(5);
+/// How long the path of a directory is taken to lead to the same place.
+const REMEMBERED: Duration = Duration::from_millis(100);
+/// Directories of which that is remembered.
+const REMEMBERED_MAX: usize = 4096;
 /// Grain of the coarsest file system clock that is trusted.
 const CLOCK_GRAIN: Duration = Duration::from_secs(2);
 
@@ -76,7 +73,8 @@ impl Watcher {
         Ok(Watcher(Arc::new(Handle(orders))))
     }
 
-    /// The files of a zone, its zone file first: to be told after every reading, the failed ones too.
+    /// The files of a zone, its zone file first: to be told after every reading, the failed ones
+    /// too, and before the first.
     pub fn watch(&self, zone: ZoneId, files: Vec<PathBuf>) {
         self.send(Order::Watch(zone, files));
     }
@@ -110,20 +108,61 @@ enum Meaning {
 /// A zone under watch.
 struct Zone {
     watch: Watch,
-    /// The names by which its files are watched.
-    names: SmallVec<[Watched; 1]>,
+    /// The names by which its files are watched, with the index of the file.
+    names: Vec<(PathBuf, OsString, usize)>,
     due: Option<Tick>,
 }
-
-/// A name by which a file is watched: its directory, the name therein, and the index of the file.
-type Watched = (Arc<Path>, Arc<OsStr>, usize);
 
 /// A watched directory.
 #[derive(Default)]
 struct Directory {
     /// Device and inode that the system watches under this path.
     armed: Option<(u64, u64)>,
-    names: HashMap<Arc<OsStr>, SmallVec<[Meaning; 1]>>,
+    names: HashMap<OsString, SmallVec<[Meaning; 1]>>,
+}
+
+/// Where paths lead to. Very many files of few directories come at once, and to follow each step of a path
+/// takes long: where a directory led is remembered for a moment, as long as the same one stands there.
+#[derive(Default)]
+struct RealPaths(HashMap<PathBuf, RealPath>);
+
+/// The path of a directory without links, and its device and inode.
+struct RealPath {
+    real: PathBuf,
+    standing: Option<(u64, u64)>,
+    since: Instant,
+}
+
+impl RealPaths {
+    /// Without links; `None` if nothing is there.
+    fn path_of(&mut self, file: &Path) -> Option<PathBuf> {
+        let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else {
+            return file.canonicalize().ok();
+        };
+        if file.symlink_metadata().ok()?.is_symlink() {
+            return file.canonicalize().ok();
+        }
+        let standing = standing(parent);
+        if let Some(known) = self.0.get(parent)
+            && known.standing == standing
+            && known.since.elapsed() < REMEMBERED
+        {
+            return Some(known.real.join(name));
+        }
+        let path = file.canonicalize().ok()?;
+        if self.0.len() == REMEMBERED_MAX {
+            self.0.clear();
+        }
+        let real = path.parent()?.to_path_buf();
+        self.0.insert(parent.to_path_buf(), RealPath { real, standing, since: Instant::now() });
+        Some(path)
+    }
+}
+
+/// Device and inode of what stands under a path now.
+fn standing(path: &Path) -> Option<(u64, u64)> {
+    let stamp = path.metadata().ok().and_then(|metadata| stamp_of_any(&metadata));
+    stamp.map(|stamp| (stamp.device, stamp.inode))
 }
 
 /// The state of the thread.
@@ -134,13 +173,9 @@ struct Lookout<N> {
     /// On the clock of files, a little before the start.
     start_ns: i64,
     zones: HashMap<ZoneId, Zone>,
-    directories: HashMap<Arc<Path>, Directory>,
+    directories: HashMap<PathBuf, Directory>,
     due: BTreeSet<(Tick, ZoneId)>,
     look_around_at: Tick,
-    /// New zones that are not watched yet.
-    waiting: Vec<(ZoneId, Vec<PathBuf>)>,
-    /// Since when the first of them waits, and when they are watched.
-    waits: Option<(Tick, Tick)>,
     real: RealPaths,
 }
 
@@ -155,8 +190,6 @@ impl<N: FnMut(Notice)> Lookout<N> {
             directories: HashMap::new(),
             due: BTreeSet::new(),
             look_around_at: Tick(0) + LOOK_AROUND,
-            waiting: Vec::new(),
-            waits: None,
             real: RealPaths::default(),
         }
     }
@@ -167,8 +200,7 @@ impl<N: FnMut(Notice)> Lookout<N> {
 
     fn run(&mut self, inbox: &Receiver<Order>) {
         loop {
-            let dues = self.due.first().map(|&(due, _)| due).into_iter().chain(self.waits.map(|(_, at)| at));
-            let next = dues.fold(self.look_around_at, Tick::min);
+            let next = self.due.first().map_or(self.look_around_at, |&(due, _)| due.min(self.look_around_at));
             let mut order = match inbox.recv_timeout(next.since(self.now())) {
                 Ok(order) => Some(order),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -176,11 +208,9 @@ impl<N: FnMut(Notice)> Lookout<N> {
             };
             // Directories all of whose files are to be looked at, once for a burst of signs.
             let mut swept = HashSet::new();
-            let waited = self.waiting.len();
             while let Some(taken) = order {
                 match taken {
-                    Order::Watch(zone, files) if self.zones.contains_key(&zone) => self.watch(zone, &files),
-                    Order::Watch(zone, files) => self.waiting.push((zone, files)),
+                    Order::Watch(zone, files) => self.watch(zone, files),
                     Order::Forget(zone) => self.forget(zone),
                     Order::System(Ok(event)) => self.system(&event, &mut swept),
                     // A watch that broke: the look around arms it again.
@@ -190,14 +220,6 @@ impl<N: FnMut(Notice)> Lookout<N> {
                 order = inbox.try_recv().ok();
             }
             swept.iter().for_each(|directory| self.sweep(directory));
-            if self.waiting.len() > waited {
-                let now = self.now();
-                let since = self.waits.map_or(now, |(since, _)| since);
-                self.waits = Some((since, (since + COMPANY_MAX).min(now + COMPANY)));
-            }
-            if self.waits.is_some_and(|(_, at)| at <= self.now()) {
-                self.watch_waiting();
-            }
             while let Some(&(_, zone)) = self.due.first().filter(|&&(due, _)| due <= self.now()) {
                 self.tell(zone, Event::Due);
             }
@@ -207,91 +229,68 @@ impl<N: FnMut(Notice)> Lookout<N> {
         }
     }
 
-    fn watch_waiting(&mut self) {
-        self.waits = None;
-        for (zone, files) in std::mem::take(&mut self.waiting) {
-            self.watch(zone, &files);
-        }
-        self.real.forget();
-    }
-
-    fn watch(&mut self, id: ZoneId, files: &[PathBuf]) {
-        let mut found: SmallVec<[Found; 1]> = files.iter().map(|file| self.real.look(file)).collect();
-        let mut names: SmallVec<[Watched; 1]> = SmallVec::new();
-        // A link may have been turned since the zone was read, and no time tells.
-        let mut linked = false;
-        for (index, (file, found)) in files.iter().zip(&mut found).enumerate() {
-            // Where the file is if a link leads to it, and where the name is.
-            let here = std::path::absolute(file).ok();
-            let there = found.real.take().filter(|there| Some(there) != here.as_ref());
-            linked |= there.is_some();
-            let paths = there.iter().chain(&here);
-            names.extend(
-                paths.filter_map(|path| {
-                    Some((Arc::from(path.parent()?), Arc::from(path.file_name()?), index))
-                }),
-            );
+    fn watch(&mut self, id: ZoneId, files: Vec<PathBuf>) {
+        let mut names = Vec::new();
+        for (index, file) in files.iter().enumerate() {
+            let mut add = |path: PathBuf| {
+                if let (Some(directory), Some(name)) = (path.parent(), path.file_name()) {
+                    names.push((directory.to_path_buf(), name.to_os_string(), index));
+                }
+            };
+            // Where the name is, and where the file is if a link leads to it.
+            let (here, there) = (std::path::absolute(file).ok(), self.real.path_of(file));
+            if there != here {
+                there.into_iter().for_each(&mut add);
+            }
+            here.into_iter().for_each(&mut add);
         }
         let zone = self.zones.entry(id).or_insert_with(|| Zone {
             watch: Watch::new(),
-            names: SmallVec::new(),
+            names: Vec::new(),
             due: None,
         });
-        let mut armed = false;
         if zone.names != names {
-            for (directory, name, index) in &mut names {
-                armed |= self.add_name(directory, name, Meaning::File(id, *index));
+            let before = std::mem::replace(&mut zone.names, names.clone());
+            for (directory, name, index) in names {
+                self.add_name(directory, name, Meaning::File(id, index));
             }
-            let before = self.zones.get_mut(&id).map(|zone| std::mem::replace(&mut zone.names, names));
-            self.drop_names(id, &before.unwrap_or_default());
+            self.drop_names(id, before);
         }
-        let now = |(file, found): (&PathBuf, Found)| {
-            // What stood there before the directory was watched may stand there no more.
-            let found = if armed { self.real.look(file) } else { found };
-            let is_young = found.changed_ns >= self.start_ns
-                || found.directory_changed_ns >= self.start_ns + CLOCK_GRAIN.as_nanos() as i64;
-            let doubtful = found.stamp.is_some() && (linked || is_young);
-            FileNow { path: file.clone(), stamp: found.stamp, doubtful }
+        // After the directories are armed, so that nothing falls in between.
+        let start_ns = self.start_ns;
+        let look = |path: PathBuf| {
+            let stamp = stamp(&path);
+            FileNow { path, stamp, doubtful: stamp.is_some_and(|stamp| stamp.modified_ns >= start_ns) }
         };
-        let files: SmallVec<[FileNow; 1]> = files.iter().zip(found).map(now).collect();
+        let files: Vec<FileNow> = files.into_iter().map(look).collect();
         self.tell(id, Event::Files(&files));
     }
 
     fn forget(&mut self, id: ZoneId) {
-        self.watch_waiting();
         if let Some(zone) = self.zones.remove(&id) {
             self.due.retain(|&(_, due)| due != id);
-            self.drop_names(id, &zone.names);
+            self.drop_names(id, zone.names);
         }
     }
 
-    /// Adds a name to its directory, and takes over how both are kept there. True if the directory is
-    /// watched anew.
-    fn add_name(&mut self, directory: &mut Arc<Path>, name: &mut Arc<OsStr>, meaning: Meaning) -> bool {
-        let known = self.directories.get_key_value(directory).map(|(known, _)| known.clone());
-        let is_new = known.is_none();
-        *directory = known.unwrap_or_else(|| directory.clone());
-        let names = &mut self.directories.entry(directory.clone()).or_default().names;
-        if let Some((known, _)) = names.get_key_value(name) {
-            *name = known.clone();
-        }
-        let meanings = names.entry(name.clone()).or_default();
+    fn add_name(&mut self, directory: PathBuf, name: OsString, meaning: Meaning) {
+        let new = !self.directories.contains_key(&directory);
+        let meanings = self.directories.entry(directory.clone()).or_default().names.entry(name).or_default();
         if !meanings.contains(&meaning) {
             meanings.push(meaning);
         }
-        if is_new {
-            self.arm(directory);
+        if new {
+            self.arm(&directory);
             if let (Some(parent), Some(name), Meaning::File(..)) =
                 (directory.parent(), directory.file_name(), meaning)
             {
-                self.add_name(&mut Arc::from(parent), &mut Arc::from(name), Meaning::Directory);
+                self.add_name(parent.to_path_buf(), name.to_os_string(), Meaning::Directory);
             }
         }
-        is_new
     }
 
     /// Takes names of a zone away that it does not have any more, and directories without names.
-    fn drop_names(&mut self, id: ZoneId, names: &[Watched]) {
+    fn drop_names(&mut self, id: ZoneId, names: Vec<(PathBuf, OsString, usize)>) {
         let kept = self.zones.get(&id).map_or(&[][..], |zone| &zone.names);
         for gone in names.iter().filter(|name| !kept.contains(name)) {
             let (path, name, index) = gone;
@@ -331,7 +330,7 @@ impl<N: FnMut(Notice)> Lookout<N> {
         }
         let last = event.paths.len().saturating_sub(1);
         for (index, path) in event.paths.iter().enumerate() {
-            if self.directories.contains_key(path.as_path()) {
+            if self.directories.contains_key(path) {
                 self.arm(path);
                 swept.insert(path.clone());
             }
@@ -376,7 +375,7 @@ impl<N: FnMut(Notice)> Lookout<N> {
 
     fn look_around(&mut self) {
         self.look_around_at = self.now() + LOOK_AROUND;
-        let paths: Vec<Arc<Path>> = self.directories.keys().cloned().collect();
+        let paths: Vec<PathBuf> = self.directories.keys().cloned().collect();
         paths.iter().for_each(|path| self.arm(path));
         let zones = self.zones.iter().map(|(&id, zone)| (id, zone.watch.files().len()));
         for (zone, files) in zones.collect::<Vec<_>>() {

@@ -126,25 +126,12 @@ pub(super) fn is_link(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink() || links(&metadata) > 1)
 }
 
-/// When the file was last written or came under this name, in nanoseconds of the file system's clock, as far
-/// as the system tells.
-pub(super) fn changed_ns(metadata: &Metadata) -> i64 {
-    #[cfg(unix)]
-    let renamed = {
-        use std::os::unix::fs::MetadataExt;
-        metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec())
-    };
-    #[cfg(not(unix))]
-    let renamed = i64::MIN;
-    metadata.modified().map_or(renamed, |modified| nanoseconds(modified).max(renamed))
-}
-
 /// What stands under a name, links followed; `None` for nothing, or for what is no file.
 pub(super) fn stamp(path: &Path) -> Option<Stamp> {
     stamp_of(&path.metadata().ok()?)
 }
 
-pub(super) fn stamp_of(metadata: &Metadata) -> Option<Stamp> {
+fn stamp_of(metadata: &Metadata) -> Option<Stamp> {
     metadata.is_file().then(|| stamp_of_any(metadata)).flatten()
 }
 

@@ -36,8 +36,8 @@ pub(super) struct FileSource {
     pub(super) retry_at: Option<Tick>,
     /// The reading under way brings an earlier version back.
     rolling_back: bool,
-    /// The watcher was told of the files.
-    watched: bool,
+    /// The watcher was told of the zone file alone, and nothing was read since.
+    watched_alone: bool,
     /// What the checks found of the version that was read last, so that the next reading checks only
     /// what changed.
     review: Option<Arc<Review>>,
@@ -56,11 +56,15 @@ impl FileSource {
 impl Zone {
     /// The zone begins as a primary: serve what was stored, then read the file.
     pub(super) fn begin_file(&mut self, cold_start: ColdStart, out: &mut Vec<Action>) {
-        self.source = Source::File(FileSource::default());
+        self.source = Source::File(FileSource { watched_alone: true, ..FileSource::default() });
         self.lease = crate::zone::Lease::forever();
         match (&self.live, cold_start) {
             (Some(_), ColdStart::ServeLast) => self.show(Shown::Serving, out),
             (Some(_), ColdStart::ServFail) | (None, _) => self.show(Shown::Loading, out),
+        }
+        if let Role::Primary { file, .. } = &self.setup.role {
+            // Before the first reading, so that no change falls between the two.
+            out.push(Action::Watch(self.setup.id, vec![file.clone()]));
         }
         self.read_file(out);
     }
@@ -204,25 +208,22 @@ impl Zone {
         }
     }
 
-    /// These were read: they are watched from now on. A reading that got nowhere changes nothing about what
-    /// is watched, but the zone file always is.
-    fn watch(&mut self, mut files: Vec<PathBuf>, out: &mut Vec<Action>) {
+    /// These were read: they are watched from now on.
+    fn watch(&mut self, files: Vec<PathBuf>, out: &mut Vec<Action>) {
         let (Role::Primary { file, .. }, Source::File(source)) = (&self.setup.role, &mut self.source) else {
             return;
         };
-        let watched = std::mem::replace(&mut source.watched, true);
-        if files.is_empty() {
-            if watched {
-                return;
-            }
-            files.push(file.clone());
+        let known = std::mem::take(&mut source.watched_alone);
+        if !(known && files.len() == 1 && files.first() == Some(file)) {
+            out.push(Action::Watch(self.setup.id, files));
         }
-        out.push(Action::Watch(self.setup.id, files));
     }
 
     fn file_fault(&mut self, fault: FileFault, out: &mut Vec<Action>) {
         self.fault(fault.reason, &fault.text, out);
-        self.watch(fault.files, out);
+        if !fault.files.is_empty() {
+            self.watch(fault.files, out);
+        }
         if fault.reason == Reason::FileHeld && self.live.is_some() && self.shown != Shown::Serving {
             // Not a bad file: a rollback wants what is stored (R12).
             self.show(Shown::Serving, out);
