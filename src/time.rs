@@ -51,6 +51,11 @@ impl Wall {
         self.0 / 1000
     }
 
+    /// The beginning of its second.
+    pub fn whole_second(self) -> Wall {
+        Wall(self.seconds() * 1000)
+    }
+
     /// The time from `earlier` to `self`; zero if the clock went back (R18).
     pub fn since(self, earlier: Wall) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

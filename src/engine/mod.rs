@@ -20,6 +20,7 @@ pub mod status;
 mod tests;
 mod threads;
 pub mod watch;
+mod wheel;
 mod zone;
 
 pub use setup::{Role, Settings, ZoneSetup};

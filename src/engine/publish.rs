@@ -82,7 +82,7 @@ impl Publisher {
     /// The status of every zone, by name.
     pub fn statuses(&self) -> Vec<Arc<ZoneStatus>> {
         let mut all: Vec<_> = self.board().values().cloned().collect();
-        all.sort_by(|left, right| left.zone.cmp(&right.zone));
+        all.sort_by_cached_key(|status| status.zone().to_string());
         all
     }
 

@@ -4,7 +4,7 @@
 //! simulator. A zone that panics is caught by the driver, marked faulted and goes on being served
 //! as it is (invariant 7).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::intake::Intake;
 use super::setup::{Settings, ZoneSetup};
 use super::status::ZoneStatus;
+use super::wheel::{Place, Wheel};
 use super::zone::Zone;
 use crate::config::SerialPolicy;
 use crate::dns::{Name, Serial};
@@ -265,9 +266,8 @@ pub enum Action {
 /// The zones of one thread.
 pub struct Shard {
     settings: Arc<Settings>,
-    zones: HashMap<ZoneId, Box<Zone>>,
-    wheel: BTreeSet<(Tick, ZoneId)>,
-    deadlines: BTreeMap<ZoneId, Tick>,
+    zones: HashMap<ZoneId, (Box<Zone>, Place)>,
+    wheel: Wheel,
     /// Removals that are being written, with who waits for them.
     leaving: HashMap<(ZoneId, Ticket), Token>,
     /// Zones that began so far. Each has numbers of its own, so that what comes late for one that was
@@ -281,8 +281,7 @@ impl Shard {
         Shard {
             settings: Arc::new(settings),
             zones: HashMap::new(),
-            wheel: BTreeSet::new(),
-            deadlines: BTreeMap::new(),
+            wheel: Wheel::default(),
             leaving: HashMap::new(),
             lives: 0,
         }
@@ -292,15 +291,15 @@ impl Shard {
     pub fn handle(&mut self, now: Now, event: Event, out: &mut Vec<Action>) {
         let zone = match event {
             Event::Tick => return self.tick(now, out),
-            Event::Stop => return self.zones.values_mut().for_each(|zone| zone.stop(now, out)),
+            Event::Stop => return self.zones.values_mut().for_each(|(zone, _)| zone.stop(now, out)),
             Event::Configure(setup, recovered) => {
                 let id = setup.id;
                 match self.zones.get_mut(&id) {
-                    Some(zone) => zone.reconfigure(now, setup, out),
+                    Some((zone, _)) => zone.reconfigure(now, setup, out),
                     None => {
                         let (first, recovered) = (self.first_number(), recovered.map(|zone| *zone));
                         let zone = Zone::start(now, &self.settings, setup, recovered, first, out);
-                        self.zones.insert(id, Box::new(zone));
+                        self.zones.insert(id, (Box::new(zone), Place::default()));
                     }
                 }
                 id
@@ -349,7 +348,7 @@ impl Shard {
 
     /// When [`Event::Tick`] is due next.
     pub fn deadline(&self) -> Option<Tick> {
-        self.wheel.first().map(|(tick, _)| *tick)
+        self.wheel.first().map(|(tick, _)| tick)
     }
 
     /// The first number of a zone that begins.
@@ -360,7 +359,7 @@ impl Shard {
 
     fn remove(&mut self, id: ZoneId, token: Option<Token>, out: &mut Vec<Action>) {
         match (self.zones.remove(&id), token) {
-            (Some(zone), token) => {
+            (Some((zone, _)), token) => {
                 let ticket = zone.remove(out);
                 out.push(Action::Forgotten(id));
                 self.leaving.extend(token.map(|token| ((id, ticket), token)));
@@ -368,25 +367,25 @@ impl Shard {
             (None, Some(token)) => out.push(Action::Done(token, Err(String::from("no such zone")))),
             (None, None) => {}
         }
-        self.rearm(id);
+        self.turn();
     }
 
     fn with(&mut self, id: ZoneId, act: impl FnOnce(&mut Zone)) -> ZoneId {
-        if let Some(zone) = self.zones.get_mut(&id) {
+        if let Some((zone, _)) = self.zones.get_mut(&id) {
             act(zone);
         }
         id
     }
 
     fn tick(&mut self, now: Now, out: &mut Vec<Action>) {
-        while let Some(&(tick, id)) = self.wheel.first()
+        while let Some((tick, id)) = self.wheel.first()
             && tick <= now.tick
         {
             // Should the zone panic, it does not hold the wheel: the others get their turn.
             self.arm(id, Some(now.tick + AFTER_PANIC));
             self.with(id, |zone| zone.tick(now, out));
             self.settle(now, id, out);
-            if self.deadlines.get(&id).is_some_and(|&again| again <= now.tick) {
+            if self.zones.get(&id).and_then(|(zone, _)| zone.deadline()).is_some_and(|due| due <= now.tick) {
                 // A machine whose deadline does not move would spin: come back a moment later.
                 self.arm(id, Some(Tick(now.tick.0 + 1)));
             }
@@ -395,29 +394,24 @@ impl Shard {
 
     /// After each event: the status if it changed, and the next deadline.
     fn settle(&mut self, now: Now, id: ZoneId, out: &mut Vec<Action>) {
-        if let Some(zone) = self.zones.get_mut(&id) {
+        if let Some((zone, place)) = self.zones.get_mut(&id) {
             zone.gather_news(now);
             out.extend(zone.changed_status(now).map(|status| Action::Status(id, status)));
+            self.wheel.arm(id, place, zone.deadline());
         }
-        self.rearm(id);
+        self.turn();
     }
 
-    fn rearm(&mut self, id: ZoneId) {
-        let next = self.zones.get(&id).and_then(|zone| zone.deadline());
-        self.arm(id, next);
+    fn arm(&mut self, id: ZoneId, due: Option<Tick>) {
+        if let Some((_, place)) = self.zones.get_mut(&id) {
+            self.wheel.arm(id, place, due);
+        }
+        self.turn();
     }
 
-    fn arm(&mut self, id: ZoneId, next: Option<Tick>) {
-        let before = match next {
-            Some(tick) => self.deadlines.insert(id, tick),
-            None => self.deadlines.remove(&id),
-        };
-        if let Some(before) = before {
-            self.wheel.remove(&(before, id));
-        }
-        if let Some(tick) = next {
-            self.wheel.insert((tick, id));
-        }
+    /// Has the wheel show the next deadline.
+    fn turn(&mut self) {
+        self.wheel.settle(&mut self.zones, |zones, id| zones.get_mut(&id).map(|(_, place)| place));
     }
 }
 

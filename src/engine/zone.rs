@@ -74,10 +74,10 @@ pub(super) struct Zone {
     servers: Servers,
     memory: Memory,
     verification: Verification,
-    problem: Option<Box<Problem>>,
+    problem: Option<Arc<Problem>>,
     /// What the store had lost at the start, until a version makes up for it (R01).
-    damage: Option<Box<Problem>>,
-    last_transfer: Option<Box<LastTransfer>>,
+    damage: Option<Arc<Problem>>,
+    last_transfer: Option<Arc<LastTransfer>>,
     next_ticket: u64,
     /// Commands that wait for the end of what they started.
     waiting: Vec<Token>,
@@ -123,7 +123,7 @@ impl Zone {
             zone.live = recovered.version;
             zone.meta = recovered.meta;
             if let Some((reason, text)) = recovered.problem {
-                zone.damage = Some(Box::new(Problem::new(reason, text.clone())));
+                zone.damage = Some(Arc::new(Problem::new(reason, text.clone())));
                 out.push(Action::Note(zone.setup.id, reason, None, text));
             }
         }
@@ -334,7 +334,7 @@ impl Zone {
     /// A fault that came of what this primary sent, or did not.
     fn fault_of(&mut self, peer: Option<PeerId>, reason: Reason, text: &str, out: &mut Vec<Action>) {
         let problem = Problem { peer: peer.map(|peer| peer.0), ..Problem::new(reason, text) };
-        self.problem = Some(Box::new(problem));
+        self.problem = Some(Arc::new(problem));
         out.push(Action::Note(self.setup.id, reason, peer, text.into()));
     }
 

@@ -10,6 +10,7 @@
 
 mod keep;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dns::Serial;
@@ -104,7 +105,7 @@ pub struct Follower {
     /// When it last asked anything about the zone.
     pub asked: Option<Tick>,
     /// Why the last NOTIFY failed.
-    pub failure: Option<String>,
+    pub failure: Option<Arc<str>>,
 }
 
 /// The secondaries of one zone.
@@ -151,7 +152,7 @@ impl Flock {
                 }
                 if let Some(follower) = self.by_attempt(attempt) {
                     follower.out.retain(|out| *out != attempt);
-                    follower.failure = Some(why);
+                    follower.failure = Some(why.into());
                 }
             }
             Event::Shown(attempt, serial) => self.shown(now, attempt, serial, out),

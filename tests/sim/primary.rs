@@ -123,7 +123,11 @@ impl Primary {
         if std::mem::take(&mut self.failed)
             && let Some(status) = status
         {
-            assert!(status.problem.is_some(), "nothing tells what is wrong with the file of {}", status.zone);
+            assert!(
+                status.problem.is_some(),
+                "nothing tells what is wrong with the file of {}",
+                status.zone()
+            );
         }
     }
 

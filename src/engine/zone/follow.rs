@@ -134,7 +134,7 @@ impl Zone {
             follow::Action::GiveUp(attempt) => out.push(Action::Cancel(self.setup.id, attempt)),
             follow::Action::Expire => {
                 let problem = Problem::new(Reason::Expired, "no primary confirmed the zone in time");
-                self.problem = Some(Box::new(problem));
+                self.problem = Some(Arc::new(problem));
                 let text = String::from("the zone expired");
                 out.push(Action::Note(self.setup.id, Reason::Expired, None, text));
                 self.show(Shown::Expired, out);
@@ -190,8 +190,8 @@ impl Zone {
             return self.drive(now, Event::Answered(attempt, seen), out);
         };
         if let Some(result) = outcome(&result) {
-            let transfer = LastTransfer { peer: fetch.peer.0, at: now.wall.to_string(), result };
-            self.last_transfer = Some(Box::new(transfer));
+            let transfer = LastTransfer { peer: fetch.peer.0, at: now.wall, result };
+            self.last_transfer = Some(Arc::new(transfer));
         }
         let event = match result {
             Ok(Answer::Changed { change, expire, form, .. }) => {

@@ -190,7 +190,7 @@ impl Zone {
         self.verify_published(published.origin, out);
         // Readers saw the serial go back: that stays in sight until a primary confirms it (R20).
         let back = self.problem.take_if(|problem| problem.code == Reason::SerialBack.code());
-        self.problem = why.map(|why| Box::new(Problem::new(Reason::StoreVolatile, why))).or(back);
+        self.problem = why.map(|why| Arc::new(Problem::new(Reason::StoreVolatile, why))).or(back);
         // The lease must hold before the slot is seen.
         self.transfer_settled(now, &published.version, published.origin, out);
         out.push(Action::Publish(self.setup.apex.clone(), Some(slot)));

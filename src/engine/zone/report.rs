@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::{Shown, Source, Zone};
-use crate::engine::setup::Role;
 use crate::engine::status::{Problem, SecondaryStatus, ZoneStatus};
 use crate::replica::flock::Follower;
 use crate::time::{Now, Tick};
@@ -21,18 +20,15 @@ impl Zone {
     }
 
     fn status(&self, now: Now) -> ZoneStatus {
-        let moment = |tick: Tick| (now.wall + tick.since(now.tick)).to_string();
+        // The two clocks drift apart: what is less than a second is no news.
+        let moment = |tick: Tick| (now.wall + tick.since(now.tick)).whole_second();
         let served = self.live.as_ref().filter(|_| self.shown == Shown::Serving);
         let (next_check, expires) = match &self.source {
             Source::File(_) => (None, None),
             Source::Primaries { follow, .. } => (follow.next_round(), follow.expires()),
         };
         ZoneStatus {
-            zone: self.setup.apex.to_string(),
-            role: match self.setup.role {
-                Role::Primary { .. } => "primary",
-                Role::Secondary { .. } => "secondary",
-            },
+            setup: self.setup.clone(),
             state: match self.shown {
                 Shown::Loading => "loading",
                 Shown::Serving => "serving",
@@ -41,11 +37,7 @@ impl Zone {
             },
             serial: served.map(|live| live.serial().0),
             records: served.map(|live| live.record_count()),
-            file: match &self.setup.role {
-                Role::Primary { file, .. } => Some(file.display().to_string()),
-                Role::Secondary { .. } => None,
-            },
-            problem: self.trouble().map(Box::new),
+            problem: self.trouble(),
             held: self.held.as_ref().map(|proposed| proposed.change.after.serial().0),
             durable: self.durable,
             next_check: next_check.map(moment),
@@ -59,12 +51,14 @@ impl Zone {
 impl Zone {
     /// What is wrong: first what the store had lost and what is served though it does not verify, then why
     /// nothing has made up for it yet.
-    fn trouble(&self) -> Option<Problem> {
-        let parts = [self.damage.as_deref(), self.verification.failed(), self.problem.as_deref()];
-        let whole = |whole: Problem, part: Problem| Problem {
-            text: format!("{}\n{}: {}", whole.text, part.code, part.text),
-            peer: part.peer.or(whole.peer),
-            code: whole.code,
+    fn trouble(&self) -> Option<Arc<Problem>> {
+        let parts = [self.damage.as_ref(), self.verification.failed(), self.problem.as_ref()];
+        let whole = |whole: Arc<Problem>, part: Arc<Problem>| {
+            Arc::new(Problem {
+                text: format!("{}\n{}: {}", whole.text, part.code, part.text),
+                peer: part.peer.or(whole.peer),
+                code: whole.code,
+            })
         };
         parts.into_iter().flatten().cloned().reduce(whole)
     }

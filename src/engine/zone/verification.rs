@@ -25,13 +25,13 @@ pub(super) struct Verification {
     running: Option<(Attempt, Option<PeerId>)>,
     /// A newer one, from there, waits for its turn.
     next: Option<Option<PeerId>>,
-    failed: Option<Box<Problem>>,
+    failed: Option<Arc<Problem>>,
 }
 
 impl Verification {
     /// What does not verify and is served.
-    pub(super) fn failed(&self) -> Option<&Problem> {
-        self.failed.as_deref()
+    pub(super) fn failed(&self) -> Option<&Arc<Problem>> {
+        self.failed.as_ref()
     }
 }
 
@@ -86,7 +86,7 @@ impl Zone {
         self.verification.failed = verdict.err().map(|flaw| {
             let text = format!("what is served does not verify: {flaw}");
             out.push(Action::Note(self.setup.id, Reason::TransferDigest, peer, text.clone()));
-            Box::new(Problem { peer: peer.map(|peer| peer.0), ..Problem::new(Reason::TransferDigest, text) })
+            Arc::new(Problem { peer: peer.map(|peer| peer.0), ..Problem::new(Reason::TransferDigest, text) })
         });
     }
 }
