@@ -257,7 +257,6 @@ impl Bench {
     /// A secondary that took this version.
     fn following(serial: u32, hosts: u32) -> Bench {
         let mut bench = Bench::new(secondary());
-        bench.soa(serial);
         bench.transfer(None, version(serial, hosts));
         bench
     }

@@ -205,6 +205,7 @@ impl Follow {
             (Some(held), Some(serial)) if serial.is_newer_than(held.serial) => {
                 self.want(now, Some((peer, serial)));
             }
+            (None, Some(serial)) if self.held.is_none() => self.want(now, Some((peer, serial))),
             _ => self.want(now, None),
         }
     }
@@ -247,7 +248,11 @@ impl Follow {
         let hint = hint.flatten();
         let incremental = self.setup.ixfr && self.held.is_some() && !self.force;
         let rungs = match hint {
-            Some((peer, _)) if incremental => ladder::fetches(&self.primaries, now, peer, true),
+            Some((peer, _)) if incremental => ladder::fetches(&self.primaries, now, Some(peer), true),
+            // Whatever serial they have, it is wanted.
+            _ if self.held.is_none() => {
+                ladder::fetches(&self.primaries, now, hint.map(|(peer, _)| peer), false)
+            }
             _ => ladder::checks(&self.primaries, now),
         };
         self.round = Round { rungs, hint, any_serial: self.force, ..Round::default() };
@@ -334,7 +339,7 @@ impl Follow {
 
     fn fetch_from(&mut self, now: Tick, peer: PeerId, out: &mut Vec<Action>) {
         let incremental = self.setup.ixfr && self.held.is_some() && !self.force;
-        self.round.rungs = ladder::fetches(&self.primaries, now, peer, incremental);
+        self.round.rungs = ladder::fetches(&self.primaries, now, Some(peer), incremental);
         self.climb(now, out);
     }
 

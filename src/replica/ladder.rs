@@ -132,10 +132,10 @@ pub fn after_failed_check(rung: Rung) -> Option<Rung> {
     }
 }
 
-/// The rungs of a fetch that begins at `first`: IXFR from each that may have it, then AXFR.
-pub fn fetches(primaries: &[Primary], now: Tick, first: PeerId, incremental: bool) -> VecDeque<Rung> {
+/// The rungs of a fetch that begins at `first`, if it matters: IXFR from each that may have it, then AXFR.
+pub fn fetches(primaries: &[Primary], now: Tick, first: Option<PeerId>, incremental: bool) -> VecDeque<Rung> {
     let mut order: Vec<&Primary> = in_order(primaries, now).collect();
-    order.sort_by_key(|primary| primary.peer != first);
+    order.sort_by_key(|primary| Some(primary.peer) != first);
     let mut rungs = VecDeque::new();
     if incremental {
         let able = order.iter().filter(|primary| primary.takes_ixfr(now));

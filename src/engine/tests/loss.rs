@@ -143,7 +143,6 @@ fn r01_what_was_lost_of_a_secondary_comes_back_under_the_serial_it_had() {
     let mut bench = Bench::following(9, 3);
     bench.serves(9);
     bench.restart(|zone| zone.version = None);
-    bench.soa(9);
     bench.transfer(None, version(9, 3));
     bench.serves(9);
 

@@ -189,7 +189,9 @@ fn g06_an_expire_of_nothing_asks_no_more_often_than_retry() {
     let timers = SoaTimers { refresh: 0, retry: 0, expire: 0 };
     let mut rounds = 0;
     while stage.now < Tick(600_000) {
-        stage.soa(Ok(1));
+        if rounds > 0 {
+            stage.soa(Ok(1));
+        }
         stage.fetch(Ok(Fetched::Changed(Seen { serial: Serial(1), expire: None })));
         stage.tell(Event::Settled { serial: Serial(1), timers, expire: None });
         rounds += 1;
@@ -326,15 +328,25 @@ fn late_results_of_other_attempts_are_ignored() {
 }
 
 #[test]
-fn r24_without_a_version_the_whole_zone_is_fetched_and_failures_back_off() {
-    let mut stage = Stage::holding(None, &[ONE]);
-    stage.soa(Ok(1));
+fn g10_without_a_version_the_whole_zone_is_asked_for_at_once_of_one_primary_after_the_other() {
+    let mut stage = Stage::holding(None, &[ONE, TWO]);
+    assert_eq!(stage.out.len(), 1, "no question for a serial that nothing is compared with");
     assert!(is_fetch(stage.out.last().cloned(), ONE, FetchKind::Axfr));
+    stage.fetch(Err(FailureClass::Refused));
+    assert!(is_fetch(stage.out.last().cloned(), TWO, FetchKind::Axfr));
     stage.fetch(Err(FailureClass::Unreachable));
     let first = stage.follow.deadline().unwrap().since(stage.now);
     stage.sleep();
-    stage.soa(Ok(1));
+    assert!(is_fetch(stage.out.last().cloned(), ONE, FetchKind::Axfr));
+    stage.fetch(Err(FailureClass::Unreachable));
     stage.fetch(Err(FailureClass::Unreachable));
     assert!(stage.follow.deadline().unwrap().since(stage.now) > first);
+    stage.now = stage.now + HINT_SPACING;
+    stage.tell(Event::Notify { peer: TWO, serial: Some(Serial(1)) });
+    assert!(is_fetch(stage.out.last().cloned(), TWO, FetchKind::Axfr), "who has it is asked first");
+    stage.arrives(1);
+    stage.sleep();
+    assert!(matches!(stage.request(), Some(Action::AskSoa(_, ONE, _))));
 }
+
 mod lower;
