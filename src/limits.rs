@@ -128,8 +128,15 @@ pub const TCP_UNSENT_OCTETS_MAX: u32 = 64 * 1024;
 pub const TRANSFERS_OUT_MAX: usize = 128;
 /// Octets of replaced versions that transfers out may keep in memory; default of `pinned_octets_max` (r21).
 pub const PINNED_OCTETS_MAX: u64 = 1024 * 1024 * 1024;
-/// Transfers in at the same time.
+/// Connections over which we ask at the same time.
 pub const TRANSFERS_IN_MAX: usize = 64;
+/// Connections to one peer that requests are sent over at the same time; more are made only beside those that
+/// bring a long answer. BIND refuses more than ten transfers at once unless it is told otherwise.
+pub const LINES_PER_PEER_MAX: usize = 8;
+/// Requests that go out together over one connection (e12).
+pub const PIPELINED_MAX: usize = 16;
+/// Peers that are remembered to take one request at a time.
+pub const SHY_PEERS_MAX: usize = 1024;
 /// Idle connections to one peer that are kept for the next request (e12).
 pub const KEPT_CONNECTIONS_PER_PEER_MAX: usize = 4;
 /// Idle connections to one peer at all: more than those are kept for a moment only, until the next of very

@@ -3,10 +3,13 @@
 //! One small runtime on a thread of its own carries requests out and reports each exactly once,
 //! unless it was cancelled. What is asked and what an answer means is `transfer/`; when and whom to
 //! ask is `replica/`. Here are sockets, repetition over UDP and patience only. A new socket, and so
-//! a new port, belongs to every request over UDP (RFC 5452 §9.2); connections are kept for a short
-//! while and used again (`kept.rs`), and where nobody listens not everybody asks (`refused.rs`).
+//! a new port, belongs to every request over UDP (RFC 5452 §9.2). Over TCP requests go out alone or
+//! together (`lines.rs`, `line.rs`) on connections that are kept for a short while and used again
+//! (`kept.rs`), and where nobody listens not everybody asks (`refused.rs`).
 
 mod kept;
+mod line;
+mod lines;
 mod refused;
 
 use std::collections::HashMap;
@@ -18,20 +21,18 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{AbortHandle, Id, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::start_thread;
 use crate::env::{Clock, OsRandom, Random};
 use crate::ident::{Attempt, Transport, ZoneId};
-use crate::limits::{
-    POLL_ANSWER_WAIT, POLLS_MAX, REQUESTS_WAITING_MAX, TRANSFER_IDLE_MAX, TRANSFERS_IN_MAX, UDP_ANSWER_WAIT,
-};
+use crate::limits::{POLLS_MAX, REQUESTS_WAITING_MAX, UDP_ANSWER_WAIT};
 use crate::transfer::incoming::{Answer, Ask, AskKind, Exchange, Form, Progress, TransferError};
 use kept::Kept;
+use lines::{Key, Lines};
 use refused::Refused;
 
 /// Who is told the end of a request.
@@ -41,13 +42,6 @@ pub type Report = dyn Fn(ZoneId, Attempt, Result<Answer, TransferError>) + Send 
 const UDP_AGAIN: Duration = Duration::from_secs(1);
 /// Octets of a datagram that are read: more than is asked for, and than an answer with one record takes.
 const DATAGRAM_OCTETS: usize = 4096;
-/// The longest that connecting may take.
-const CONNECT_WAIT: Duration = Duration::from_secs(5);
-
-/// How long a kept connection has until the first message of an answer: the other machine may be gone
-/// without a word.
-const KEPT_ANSWER_WAIT: Duration = Duration::from_secs(5);
-
 /// A handle on the thread that asks; clones are the same.
 #[derive(Clone)]
 pub struct Upstream(Arc<Inner>);
@@ -60,8 +54,8 @@ struct Inner {
 }
 
 enum Order {
-    Ask(ZoneId, Attempt, SocketAddr, Box<Ask>),
-    Cancel(ZoneId, Attempt),
+    Ask(Key, SocketAddr, Box<Ask>),
+    Cancel(Key),
 }
 
 impl fmt::Debug for Upstream {
@@ -82,7 +76,7 @@ impl Upstream {
 
     /// Asks `to`; the end is reported.
     pub fn ask(&self, zone: ZoneId, attempt: Attempt, to: SocketAddr, ask: Ask) {
-        if self.0.orders.try_send(Order::Ask(zone, attempt, to, Box::new(ask))).is_err() {
+        if self.0.orders.try_send(Order::Ask((zone, attempt), to, Box::new(ask))).is_err() {
             let busy = "too many requests wait to be sent".to_owned();
             (self.0.report)(zone, attempt, Err(TransferError::Unreachable(busy)));
         }
@@ -91,7 +85,7 @@ impl Upstream {
     /// The end of a request is not wanted any more; late ends are told apart by their attempt.
     pub fn cancel(&self, zone: ZoneId, attempt: Attempt) {
         // If there is no room the request simply runs to its end.
-        let _ = self.0.orders.try_send(Order::Cancel(zone, attempt));
+        let _ = self.0.orders.try_send(Order::Cancel((zone, attempt)));
     }
 
     /// Drops every request and ends the thread.
@@ -122,11 +116,46 @@ impl Shared {
     }
 }
 
-/// The requests under way.
-struct Running {
-    tasks: JoinSet<Result<Answer, TransferError>>,
-    by_key: HashMap<(ZoneId, Attempt), AbortHandle>,
-    by_task: HashMap<Id, (ZoneId, Attempt)>,
+/// The polls over UDP under way.
+struct Polls {
+    tasks: JoinSet<Polled>,
+    by_key: HashMap<Key, AbortHandle>,
+    by_task: HashMap<Id, Key>,
+    room: Arc<Semaphore>,
+}
+
+/// How a poll over UDP ended: with what was asked of whom.
+type Polled = (SocketAddr, Ask, Result<Answer, TransferError>);
+
+impl Polls {
+    fn ask(&mut self, key: Key, to: SocketAddr, ask: Ask, shared: Rc<Shared>) {
+        let room = self.room.clone();
+        let task = self.tasks.spawn_local(async move {
+            // Fails only if the semaphore is closed, which it never is.
+            let _permit = room.acquire_owned().await;
+            let (apex, kind) = (&ask.apex, kind(&ask));
+            tracing::debug!(zone = %apex, kind, %to, "request begins");
+            let result = over_udp(to, &ask, &shared).await;
+            tracing::debug!(zone = %apex, kind, %to, result = outcome(&result), "request ended");
+            (to, ask, result)
+        });
+        self.by_task.insert(task.id(), key);
+        self.by_key.insert(key, task);
+    }
+
+    fn cancel(&mut self, key: Key) {
+        if let Some(task) = self.by_key.remove(&key) {
+            self.by_task.remove(&task.id());
+            task.abort();
+        }
+    }
+
+    /// Which request has ended; `None` if it was cancelled and is not known any more.
+    fn ended(&mut self, id: Id) -> Option<Key> {
+        let key = self.by_task.remove(&id)?;
+        self.by_key.remove(&key);
+        Some(key)
+    }
 }
 
 async fn run(
@@ -135,82 +164,65 @@ async fn run(
     report: Arc<Report>,
     clock: Arc<dyn Clock>,
 ) {
-    let mut running = Running { tasks: JoinSet::new(), by_key: HashMap::new(), by_task: HashMap::new() };
-    let (polls, transfers) =
-        (Arc::new(Semaphore::new(POLLS_MAX)), Arc::new(Semaphore::new(TRANSFERS_IN_MAX)));
+    let mut polls = Polls {
+        tasks: JoinSet::new(),
+        by_key: HashMap::new(),
+        by_task: HashMap::new(),
+        room: Arc::new(Semaphore::new(POLLS_MAX)),
+    };
     let shared = Rc::new(Shared { kept: Kept::default(), refused: Refused::new(refused::MOMENT), clock });
+    let lines = Lines::new(shared.clone(), report.clone());
+    let mut running = JoinSet::new();
     loop {
+        lines.begin(&mut running);
         let next_end = shared.kept.next_end();
         tokio::select! {
             order = inbox.recv() => match order {
-                Some(Order::Ask(zone, attempt, to, ask)) => {
-                    let room = match ask.kind {
-                        AskKind::Soa | AskKind::Notify(_) => polls.clone(),
-                        AskKind::Ixfr | AskKind::Axfr => transfers.clone(),
-                    };
-                    let shared = shared.clone();
-                    let task = running.tasks.spawn_local(async move {
-                        // Fails only if the semaphore is closed, which it never is.
-                        let _permit = room.acquire_owned().await;
-                        let (apex, kind) = (ask.apex.clone(), kind(&ask));
-                        tracing::debug!(zone = %apex, kind, %to, "request begins");
-                        let result = carry_out(to, *ask, &shared).await;
-                        tracing::debug!(zone = %apex, kind, %to, result = outcome(&result), "request ended");
-                        result
-                    });
-                    running.by_task.insert(task.id(), (zone, attempt));
-                    running.by_key.insert((zone, attempt), task);
-                }
-                Some(Order::Cancel(zone, attempt)) => {
-                    if let Some(task) = running.by_key.remove(&(zone, attempt)) {
-                        running.by_task.remove(&task.id());
-                        task.abort();
-                    }
+                Some(Order::Ask(key, to, ask)) => match ask.transport {
+                    Transport::Udp => polls.ask(key, to, *ask, shared.clone()),
+                    _ => lines.ask(key, to, *ask),
+                },
+                Some(Order::Cancel(key)) => {
+                    polls.cancel(key);
+                    lines.cancel(key);
                 }
                 None => return,
             },
-            Some(ended) = running.tasks.join_next_with_id() => {
-                let (id, result) = match ended {
-                    Ok(ended) => ended,
-                    Err(error) => {
-                        let fault = TransferError::Unreachable(format!("the request failed inside: {error}"));
-                        (error.id(), Err(fault))
+            Some(ended) = polls.tasks.join_next_with_id() => match ended {
+                Ok((id, (to, ask, result))) => if let Some(key) = polls.ended(id) {
+                    match result {
+                        Ok(Answer::TryTcp { .. }) => lines.ask(key, to, ask),
+                        result => report(key.0, key.1, result),
                     }
-                };
-                // A cancelled request is not known any more.
-                if let Some((zone, attempt)) = running.by_task.remove(&id) {
-                    running.by_key.remove(&(zone, attempt));
-                    report(zone, attempt, result);
-                }
-            }
+                },
+                Err(error) => if let Some(key) = polls.ended(error.id()) {
+                    report(key.0, key.1, Err(failed_inside(&error)));
+                },
+            },
+            Some(ended) = running.join_next() => lines.ended(ended),
+            () = lines.room.notified() => {}
             () = sleep_until(next_end.unwrap_or_else(Instant::now)), if next_end.is_some() => shared.kept.close_old(Instant::now()),
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
     }
 }
 
+/// A panic is the fault of the request that met it, and is not the peer's.
+fn failed_inside(error: &JoinError) -> TransferError {
+    TransferError::Unreachable(format!("the request failed inside: {error}"))
+}
+
 /// Asks, and asks again without EDNS if that may be what the server did not understand (RFC 6891 §7).
-async fn carry_out(to: SocketAddr, ask: Ask, shared: &Shared) -> Result<Answer, TransferError> {
-    let result = once(to, ask.clone(), shared).await;
-    match result {
+async fn over_udp(to: SocketAddr, ask: &Ask, shared: &Shared) -> Result<Answer, TransferError> {
+    match once_over_udp(to, ask.clone(), shared).await {
         Err(error) if ask.want_expire && error.may_be_edns() => {
-            once(to, Ask { want_expire: false, ..ask }, shared).await
+            once_over_udp(to, Ask { want_expire: false, ..ask.clone() }, shared).await
         }
         other => other,
     }
 }
 
-async fn once(to: SocketAddr, ask: Ask, shared: &Shared) -> Result<Answer, TransferError> {
-    if ask.transport == Transport::Udp {
-        match over_udp(to, ask.clone(), shared).await? {
-            Answer::TryTcp { .. } => {}
-            answer => return Ok(answer),
-        }
-    }
-    over_tcp(to, Ask { transport: Transport::Tcp, ..ask }, shared).await
-}
-
-async fn over_udp(to: SocketAddr, ask: Ask, shared: &Shared) -> Result<Answer, TransferError> {
+async fn once_over_udp(to: SocketAddr, ask: Ask, shared: &Shared) -> Result<Answer, TransferError> {
     if let Some(refusal) = shared.refused.at(Instant::now(), to, Transport::Udp) {
         return Err(refusal);
     }
@@ -238,95 +250,6 @@ async fn over_udp(to: SocketAddr, ask: Ask, shared: &Shared) -> Result<Answer, T
         }
     }
     Err(exchange.silent())
-}
-
-/// Over a connection that was kept, or a new one. A kept one that ends before anything came has only
-/// been closed by the other side meanwhile: the request goes out again over a new one (RFC 7766 §6.2.4).
-async fn over_tcp(to: SocketAddr, ask: Ask, shared: &Shared) -> Result<Answer, TransferError> {
-    if let Some(stream) = shared.kept.take(to, Instant::now()) {
-        match exchange(stream, ask.clone(), KEPT_ANSWER_WAIT, to, shared).await {
-            Err(Ended::Unanswered(_)) => {}
-            Err(Ended::Failed(error)) => return Err(error),
-            Ok(answer) => return Ok(answer),
-        }
-    }
-    if let Some(refusal) = shared.refused.at(Instant::now(), to, Transport::Tcp) {
-        return Err(refusal);
-    }
-    let Ok(connected) = timeout(CONNECT_WAIT, TcpStream::connect(to)).await else {
-        return Err(TransferError::Unreachable("no connection in time".to_owned()));
-    };
-    let stream = connected.map_err(|error| shared.failed(to, Transport::Tcp, error))?;
-    stream.set_nodelay(true).map_err(unreachable)?;
-    // Whoever has only a serial to tell needs no time for it, and others can be asked meanwhile (G10).
-    let first_wait = match ask.kind {
-        AskKind::Soa | AskKind::Notify(_) => POLL_ANSWER_WAIT,
-        AskKind::Ixfr | AskKind::Axfr => TRANSFER_IDLE_MAX,
-    };
-    let result = exchange(stream, ask, first_wait, to, shared).await;
-    result.map_err(|(Ended::Unanswered(error) | Ended::Failed(error))| error)
-}
-
-/// How a connection failed.
-enum Ended {
-    /// It ended before anything came.
-    Unanswered(TransferError),
-    /// Otherwise.
-    Failed(TransferError),
-}
-
-/// One request over a connection, which is kept afterwards if the answer was complete. Its first
-/// message is waited for as long as `first_wait`.
-async fn exchange(
-    mut stream: TcpStream,
-    ask: Ask,
-    first_wait: Duration,
-    to: SocketAddr,
-    shared: &Shared,
-) -> Result<Answer, Ended> {
-    let (kept, clock) = (&shared.kept, &*shared.clock);
-    let time = ask.limits.time;
-    let mut request = Vec::new();
-    let mut exchange = Exchange::start(ask, message_id(), clock.now(), &mut request);
-    // Prefix and request leave in one write (RFC 7766 §8).
-    let prefix = (request.len() as u16).to_be_bytes();
-    request.splice(0..0, prefix);
-    stream.write_all(&request).await.map_err(|error| Ended::Unanswered(unreachable(error)))?;
-    let (mut message, mut messages) = (Vec::new(), 0u64);
-    let deadline = Instant::now() + time;
-    loop {
-        let wait = if messages == 0 { first_wait } else { TRANSFER_IDLE_MAX };
-        let patience = deadline.min(Instant::now() + wait);
-        let read = match timeout_at(patience, read_message(&mut stream, &mut message)).await {
-            Err(_) if Instant::now() >= deadline => Err(TransferError::TooSlow),
-            Err(_) => Err(exchange.silent()),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(exchange.closed()),
-            Ok(read) => read.map_err(unreachable),
-        };
-        read.map_err(if messages == 0 { Ended::Unanswered } else { Ended::Failed })?;
-        messages += 1;
-        match exchange.feed(&message, clock.now()) {
-            Ok(Progress::More) => {}
-            Ok(Progress::Done(answer)) => {
-                kept.put(to, stream, Instant::now());
-                return Ok(answer);
-            }
-            Err(error) => {
-                if error.is_whole_answer() {
-                    kept.put(to, stream, Instant::now());
-                }
-                return Err(Ended::Failed(error));
-            }
-        }
-        // A long transfer must not keep the polls of other zones waiting.
-        tokio::task::yield_now().await;
-    }
-}
-
-async fn read_message(stream: &mut TcpStream, message: &mut Vec<u8>) -> io::Result<()> {
-    let length = stream.read_u16().await?;
-    message.resize(usize::from(length), 0);
-    stream.read_exact(message).await.map(drop)
 }
 
 /// What is asked, in a word for the log.

@@ -116,6 +116,13 @@ impl Exchange {
         }
     }
 
+    /// What went out before it over the same connection is answered: its time begins now.
+    pub fn is_next(&mut self, now: Now) {
+        if self.messages == 0 {
+            self.started = now.tick;
+        }
+    }
+
     /// Takes one message. After `Done` or an error the exchange is over and must not be fed again.
     pub fn feed(&mut self, message: &[u8], now: Now) -> Result<Progress, TransferError> {
         match self.take(message, now) {

@@ -1,9 +1,8 @@
 //! Connections to other servers that have done their work and are kept for the next request.
 //!
 //! A request takes one that is idle, so several requests to one primary go over one connection in
-//! turn (RFC 7766 §6.2.1, RFC 9103 §6.1; E12), and gives it back when its answer was complete.
-//! Requests at the same time have connections of their own: a long transfer holds up nobody. The
-//! other side may close a kept connection at any time; that is no failure (see `over_tcp`).
+//! turn (RFC 7766 §6.2.1, RFC 9103 §6.1; E12), and gives it back when its answer was complete. The
+//! other side may close a kept connection at any time; that is no failure (see `line.rs`).
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket as StdUdpSocket};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use tokio::net::TcpStream;
+
 use super::*;
 use crate::dns::message::{Request, Section, Writer, read_request};
 use crate::dns::{Name, RecordRef, RecordType, ResponseCode, Serial};
@@ -96,7 +98,7 @@ fn shared(moment: Duration) -> Shared {
 fn where_nobody_listens_one_request_is_refused_for_all_of_that_moment() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let soa =
-        |to, shared: &Shared| runtime.block_on(carry_out(to, ask(AskKind::Soa, Transport::Udp), shared));
+        |to, shared: &Shared| runtime.block_on(over_udp(to, &ask(AskKind::Soa, Transport::Udp), shared));
     let refused = |result| matches!(result, Err(TransferError::Unreachable(why)) if why.contains("refused"));
     for (moment, asks_again) in [(Duration::from_secs(3600), false), (Duration::ZERO, true)] {
         let shared = shared(moment);
@@ -107,8 +109,9 @@ fn where_nobody_listens_one_request_is_refused_for_all_of_that_moment() {
         let asked = runtime.block_on(async {
             let back = UdpSocket::bind(to).await.expect("the same port");
             let mut buffer = [0; 512];
+            let soa = ask(AskKind::Soa, Transport::Udp);
             tokio::select! {
-                again = carry_out(to, ask(AskKind::Soa, Transport::Udp), &shared) => !refused(again),
+                again = over_udp(to, &soa, &shared) => !refused(again),
                 received = back.recv(&mut buffer) => received.is_ok(),
             }
         });
@@ -116,13 +119,11 @@ fn where_nobody_listens_one_request_is_refused_for_all_of_that_moment() {
     }
     // The moment of one address, or of one transport, is not that of another.
     let shared = shared(Duration::from_secs(3600));
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let to = listener.local_addr().expect("an address");
+    let gone = StdUdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let to = gone.local_addr().expect("an address");
+    drop(gone);
     assert!(refused(soa(to, &shared)));
-    let over_tcp = ask(AskKind::Soa, Transport::Tcp);
-    let connected = std::thread::spawn(move || listener.accept().map(drop));
-    assert!(!refused(runtime.block_on(carry_out(to, over_tcp, &shared))));
-    connected.join().expect("no panic").expect("a connection");
+    assert_eq!(shared.refused.at(Instant::now(), to, Transport::Tcp), None);
     let (other, wake, workers) = start_udp("127.0.0.1:0");
     assert!(matches!(soa(other, &shared), Ok(Answer::Soa { .. })));
     wake.ring();
@@ -273,3 +274,5 @@ fn what_a_server_does_not_understand_is_asked_again_without_edns() {
     assert_eq!(requests.iter().take(1).collect::<Vec<_>>(), [(0, true)]);
     assert!(requests.try_recv().is_err());
 }
+
+mod together;
