@@ -216,7 +216,7 @@ impl Engine {
     }
 
     /// Tells several things at once, which costs each shard one message.
-    fn send_all(&self, events: impl IntoIterator<Item = Event>) {
+    pub fn send_all(&self, events: impl IntoIterator<Item = Event>) {
         let mut by_shard: Vec<Vec<Event>> = self.0.shards.iter().map(|_| Vec::new()).collect();
         for event in events {
             let Some(zone) = event.zone() else { continue };

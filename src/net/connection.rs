@@ -2,9 +2,9 @@
 //!
 //! Messages that arrive together are answered together, in order (RFC 7766 §6.2.1.1; a13). A reply
 //! and its length prefix leave in one write (§8; a14). A transfer packs its next message only when
-//! the last one is with the kernel, so a slow reader costs one message of memory; one that is
-//! slower than [`PACE_OCTETS_PER_SECOND`] is cut off, and so is one for whom too much of a version
-//! is kept that was replaced (R21).
+//! the last one is with the kernel (`transfer.rs`).
+
+mod transfer;
 
 use std::cell::RefCell;
 use std::io;
@@ -17,27 +17,18 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, interval_at, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::pins::{JUDGED_EVERY, Pin, Pins};
+use super::pins::Pins;
 use super::planner::Planner;
 use super::seats::Seat;
 use super::{Desk, after_panic, report};
-use crate::dns::edns::{Opt, OptOption};
-use crate::dns::message::{Question, Writer};
-use crate::dns::tsig::Signer;
-use crate::dns::{Class, RecordType, ResponseCode};
 use crate::ident::Transport;
-use crate::limits::{MESSAGE_OCTETS_MAX, TRANSFER_TIME_MAX};
-use crate::reason::Reason;
+use crate::limits::MESSAGE_OCTETS_MAX;
 use crate::serve::{Outcome, WorkerState, serve};
 use crate::trace::Silent;
-use crate::transfer::outgoing::{Outgoing, Requested, TransferStart};
+use crate::transfer::outgoing::TransferStart;
 
-/// The slowest that a client may read a transfer, in octets a second (R21).
-const PACE_OCTETS_PER_SECOND: u64 = 10_000;
-/// Time that a transfer has on top of its pace.
-const PACE_GRACE: Duration = Duration::from_secs(30);
 /// How often an idle connection looks whether seats run short.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Replies that are gathered before they are written.
@@ -109,7 +100,13 @@ impl Shared {
         super::https::serve(stream, site, seat.idle(self.idle), stop).await;
     }
 
-    /// Answers one message: the reply, with its length prefix, is added to `output`.
+    /// Hands over what was noted of the messages that were answered.
+    pub fn report(&self) {
+        report(&*self.desk, &mut self.desk_state.borrow_mut().0);
+    }
+
+    /// Answers one message: the reply, with its length prefix, is added to `output`. What is noted of it
+    /// waits for [`Shared::report`].
     pub fn answer(
         &self,
         octets: &[u8],
@@ -124,7 +121,6 @@ impl Shared {
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             serve(octets.into(), peer, transport, desk.now(), &desk.world(), state, out, &mut Silent)
         }));
-        report(desk, state);
         let reply = match attempt {
             Ok(Outcome::Reply(length)) => Some(length),
             Ok(Outcome::Drop) => None,
@@ -140,20 +136,6 @@ impl Shared {
             output.extend_from_slice(reply);
         }
         Next::Nothing
-    }
-
-    /// Waits until a transfer has to stop. Meanwhile edits may make too many of all versions that are
-    /// held replaced ones, though no transfer begins.
-    async fn revoked(&self, pin: &Pin) {
-        let mut looks = interval_at(Instant::now() + JUDGED_EVERY, JUDGED_EVERY);
-        loop {
-            tokio::select! {
-                () = pin.revoked() => return,
-                now = looks.tick() => if self.pins.is_due(now) {
-                    self.planner.judge_pins();
-                },
-            }
-        }
     }
 }
 
@@ -195,6 +177,8 @@ pub(super) struct Connection<S> {
     room: usize,
     input: Vec<u8>,
     output: Vec<u8>,
+    /// Transfers that are in `output` from their first message to their last.
+    whole: Vec<transfer::Sent>,
 }
 
 /// What one message leads to besides a reply.
@@ -214,8 +198,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         seat: Seat,
         shared: Rc<Shared>,
     ) -> Connection<S> {
-        let (input, output) = (Vec::new(), Vec::new());
-        Connection { stream, transport, peer, seat, shared, room: FIRST_OCTETS, input, output }
+        let (input, output, whole) = (Vec::new(), Vec::new(), Vec::new());
+        Connection { stream, transport, peer, seat, shared, room: FIRST_OCTETS, input, output, whole }
     }
 
     /// What has been read of it already, and answered but not yet written.
@@ -244,6 +228,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn serve(&mut self, next: Next, stopped: &mut watch::Receiver<bool>) -> io::Result<()> {
         if let Next::Transfer(start) = next {
             Box::pin(self.transfer(*start)).await?;
+            self.flush().await?;
         }
         // One deadline for each whole message: octets that dribble do not prolong it (a16).
         let mut since = Instant::now();
@@ -288,10 +273,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let next = self.shared.answer(message, self.peer, self.transport, seat, output);
             at = end;
             if let Next::Transfer(start) = next {
-                self.flush().await?;
                 // Apart, so that those who only ask do not carry its state with them.
                 Box::pin(self.transfer(*start)).await?;
-            } else if self.output.len() >= GATHER_OCTETS {
+            }
+            if self.output.len() >= GATHER_OCTETS {
                 self.flush().await?;
             }
         }
@@ -305,91 +290,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn flush(&mut self) -> io::Result<()> {
+        self.shared.report();
         if self.output.is_empty() {
             return Ok(());
         }
-        timeout(self.shared.idle, write(&mut self.stream, &self.output)).await??;
+        let written = timeout(self.shared.idle, write(&mut self.stream, &self.output)).await;
+        let written = written.map_err(io::Error::from).flatten();
         self.output = Vec::new();
-        Ok(())
-    }
-
-    async fn transfer(&mut self, start: TransferStart) -> io::Result<()> {
-        let shared = self.shared.clone();
-        let Ok(_permit) = shared.transfers.try_acquire() else {
-            tracing::warn!(peer = %self.peer, zone = %start.asked, "refused: too many transfers at once");
-            self.output.extend_from_slice(&busy(start, &*shared.desk));
-            return self.flush().await;
-        };
-        let zone = start.asked.clone();
-        tracing::debug!(%zone, peer = %self.peer, "transfer begins");
-        let Some(mut outgoing) = shared.planner.plan(start).await else {
-            return Err(io::ErrorKind::Interrupted.into());
-        };
-        let began = Instant::now();
-        let pin = shared.pins.take(outgoing.version().clone());
-        // It begins with what is served now: only edits make that a replaced version.
-        if self.shared.pins.is_due(began) {
-            shared.planner.judge_pins();
-        }
-        let sent = tokio::select! {
-            biased;
-            () = shared.revoked(&pin) => Err(io::Error::other("it keeps a replaced version in memory")),
-            sent = self.send(&mut outgoing, began) => sent,
-        };
-        drop(pin);
-        match sent {
-            Ok(()) => {
-                let (form, serial) = (outgoing.form(), outgoing.serial());
-                let (octets, records) = (outgoing.octets(), outgoing.records());
-                let took = began.elapsed();
-                let over = self.transport;
-                tracing::info!(%zone, peer = %self.peer, %over, %serial, ?form, octets, records, ?took, "transfer sent");
-                if let Some(peer) = outgoing.peer() {
-                    shared.desk.delivered(outgoing.zone(), peer, serial);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                tracing::warn!(%zone, peer = %self.peer, octets = outgoing.octets(), %error, "transfer broke off");
-                Err(error)
-            }
-        }
-    }
-
-    async fn send(&mut self, outgoing: &mut Outgoing, began: Instant) -> io::Result<()> {
-        let spare = self.shared.spare.borrow_mut().pop();
-        let mut buffer = spare.unwrap_or_else(|| vec![0; PREFIX + MESSAGE_OCTETS_MAX]);
-        let sent = self.send_with(&mut buffer, outgoing, began).await;
-        let mut spare = self.shared.spare.borrow_mut();
-        if spare.len() < SPARE_MAX {
-            spare.push(buffer);
-        }
-        sent
-    }
-
-    async fn send_with(
-        &mut self,
-        buffer: &mut [u8],
-        outgoing: &mut Outgoing,
-        began: Instant,
-    ) -> io::Result<()> {
-        loop {
-            let packed = outgoing.next(self.shared.desk.now(), &mut buffer[PREFIX..]);
-            let length = match packed {
-                Ok(Some(length)) => length,
-                Ok(None) => return Ok(()),
-                Err(unsendable) => {
-                    let owner = &unsendable.0.owner;
-                    return Err(io::Error::other(format!("no message can hold a record of {owner}")));
-                }
-            };
-            buffer[..PREFIX].copy_from_slice(&(length as u16).to_be_bytes());
-            let pace = Duration::from_secs(outgoing.octets() / PACE_OCTETS_PER_SECOND);
-            let deadline = began + (PACE_GRACE + pace).min(TRANSFER_TIME_MAX);
-            timeout_at(deadline, write(&mut self.stream, &buffer[..PREFIX + length])).await??;
-            // A fast reader must not keep the runtime to itself.
-            tokio::task::yield_now().await;
-        }
+        self.tell_whole(&written);
+        written
     }
 }
 
@@ -404,33 +313,4 @@ pub(super) fn message_end(input: &[u8], at: usize) -> Option<usize> {
 async fn write(stream: &mut (impl AsyncWrite + Unpin), octets: &[u8]) -> io::Result<()> {
     stream.write_all(octets).await?;
     stream.flush().await
-}
-
-/// SERVFAIL for a transfer that finds no room, and why, with its length prefix.
-fn busy(start: TransferStart, desk: &dyn Desk) -> Vec<u8> {
-    let qtype = match start.requested {
-        Requested::Axfr => RecordType::AXFR,
-        Requested::Ixfr(_) => RecordType::IXFR,
-    };
-    let question = Question { name: start.asked.as_ref(), qtype, qclass: Class::IN };
-    let mut buffer = vec![0; PREFIX + 1024];
-    let mut writer = Writer::reply(&mut buffer[PREFIX..], 1024, &start.header, Some(question));
-    writer.reserve(start.signer.as_ref().map_or(0, Signer::record_octets));
-    writer.set_rcode(ResponseCode::ServFail);
-    if let Some(edns) = &start.edns {
-        let reason = Reason::TransferBusy;
-        let mut options = edns.written_options();
-        options.extend(reason.ede().map(|info_code| OptOption::Ede { info_code, text: reason.told() }));
-        let opt = Opt { udp_size: edns.udp_size, do_bit: edns.do_bit, options: &options };
-        // A question and a signature leave room for the bare record.
-        let _ = writer.opt(&opt);
-    }
-    let mut length = writer.finish();
-    if let Some(mut signer) = start.signer {
-        let seconds = desk.now().wall.seconds();
-        length = signer.sign(&mut buffer[PREFIX..], length, seconds).unwrap_or(length);
-    }
-    buffer.truncate(PREFIX + length);
-    buffer[..PREFIX].copy_from_slice(&(length as u16).to_be_bytes());
-    buffer
 }

@@ -148,6 +148,7 @@ impl Door {
         self.output.clear();
         let Guest { peer, ref seat, .. } = guest;
         let next = self.shared.answer(message, peer, Transport::Tcp, seat, &mut self.output);
+        self.shared.report();
         if let Next::Transfer(_) = next {
             return self.stay(guest, Vec::new(), Vec::new(), next);
         }

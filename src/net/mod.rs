@@ -63,10 +63,10 @@ pub trait Desk: Send + Sync {
     fn now(&self) -> Now;
     /// A NOTIFY that policy let pass, from a primary of the zone, perhaps with a serial as a hint.
     fn notified(&self, zone: ZoneId, from: PeerId, serial: Option<Serial>);
-    /// A configured peer asked something about a zone.
-    fn observed(&self, seen: Observation);
-    /// A transfer to a configured peer was sent to its end.
-    fn delivered(&self, zone: ZoneId, to: PeerId, serial: Serial);
+    /// Configured peers asked something about zones.
+    fn observed(&self, seen: &[Observation]);
+    /// Transfers to configured peers were sent to their ends.
+    fn delivered(&self, sent: &[Delivery]);
     /// A resolver reported an error.
     fn reported(&self, reported: Reported);
     /// Something was refused that is worth a line in the log.
@@ -76,10 +76,22 @@ pub trait Desk: Send + Sync {
     fn history(&self, version: &Version, from: Serial) -> Vec<Arc<Delta>>;
 }
 
+/// A transfer that was sent to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Of this zone.
+    pub zone: ZoneId,
+    /// To this peer.
+    pub to: PeerId,
+    /// It brought this version.
+    pub serial: Serial,
+}
+
 /// Hands over what a worker has noted since the last time.
 fn report(desk: &dyn Desk, worker: &mut WorkerState) {
-    for seen in worker.observed.drain(..) {
-        desk.observed(seen);
+    if !worker.observed.is_empty() {
+        desk.observed(&worker.observed);
+        worker.observed.clear();
     }
     for reported in worker.reported.drain(..) {
         desk.reported(reported);

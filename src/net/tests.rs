@@ -41,12 +41,12 @@ impl Desk for TestDesk {
         self.told.lock().expect("a list").push(format!("notify {zone:?} {from:?} {serial:?}"));
     }
 
-    fn observed(&self, seen: Observation) {
-        self.told.lock().expect("a list").push(format!("{seen:?}"));
+    fn observed(&self, seen: &[Observation]) {
+        self.told.lock().expect("a list").extend(seen.iter().map(|seen| format!("{seen:?}")));
     }
 
-    fn delivered(&self, zone: ZoneId, to: PeerId, serial: Serial) {
-        self.told.lock().expect("a list").push(format!("delivered {zone:?} {to:?} {serial}"));
+    fn delivered(&self, sent: &[Delivery]) {
+        self.told.lock().expect("a list").extend(sent.iter().map(|sent| format!("{sent:?}")));
     }
 
     fn reported(&self, reported: Reported) {
@@ -225,9 +225,9 @@ impl Desk for SlowDesk {
 
     fn notified(&self, _: ZoneId, _: PeerId, _: Option<Serial>) {}
 
-    fn observed(&self, _: Observation) {}
+    fn observed(&self, _: &[Observation]) {}
 
-    fn delivered(&self, _: ZoneId, _: PeerId, _: Serial) {}
+    fn delivered(&self, _: &[Delivery]) {}
 
     fn reported(&self, _: Reported) {}
 
@@ -368,6 +368,26 @@ fn d01_a_whole_zone_comes_in_many_messages_and_the_connection_goes_on() {
     assert_eq!(records, HOSTS + 4);
     assert!(messages > 3, "{messages}");
     assert_eq!(id_of(&read_message(&mut stream).expect("a reply")), 2);
+    server.streams.stop();
+}
+
+#[test]
+fn d01_small_zones_and_replies_that_are_asked_for_together_come_in_turn() {
+    let server = Server::start(1, LIMITS);
+    let mut stream = server.connect();
+    // More than is written at once.
+    let kinds = (1..=600).map(|id| (id, [RecordType::A, RecordType::AXFR, RecordType::AXFR][id % 3]));
+    let asked: Vec<u8> =
+        kinds.clone().flat_map(|(id, qtype)| framed(&query(id as u16, "example.", qtype))).collect();
+    let mut write = stream.try_clone().expect("a socket");
+    let writer = std::thread::spawn(move || write.write_all(&asked).expect("written"));
+    for (id, qtype) in kinds {
+        let message = read_message(&mut stream).expect("a message");
+        let header = Header::read(&message).expect("a header");
+        let answers = if qtype == RecordType::AXFR { 5 } else { 0 };
+        assert_eq!((usize::from(header.id), header.counts[1]), (id, answers));
+    }
+    writer.join().expect("written");
     server.streams.stop();
 }
 

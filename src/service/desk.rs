@@ -17,8 +17,8 @@ use crate::engine::watch::os::Watcher;
 use crate::engine::{Engine, Job, Log, Outside};
 use crate::ident::{Attempt, PeerId, ZoneId};
 use crate::limits::NAME_SERVERS_TOLD_MAX;
-use crate::net::Desk;
 use crate::net::upstream::Upstream;
+use crate::net::{Delivery, Desk};
 use crate::reason::Reason;
 use crate::serve::{Observation, Refusal, Reported, World};
 use crate::time::{Now, Tick};
@@ -77,12 +77,13 @@ impl Desk for Front {
         self.engine.send(Event::Notify { zone, from, serial });
     }
 
-    fn observed(&self, seen: Observation) {
-        self.engine.send(Event::Observed(seen));
+    fn observed(&self, seen: &[Observation]) {
+        self.engine.send_all(seen.iter().map(|seen| Event::Observed(*seen)));
     }
 
-    fn delivered(&self, zone: ZoneId, to: PeerId, serial: Serial) {
-        self.engine.send(Event::Delivered(zone, to, serial));
+    fn delivered(&self, sent: &[Delivery]) {
+        let event = |sent: &Delivery| Event::Delivered(sent.zone, sent.to, sent.serial);
+        self.engine.send_all(sent.iter().map(event));
     }
 
     fn reported(&self, reported: Reported) {

@@ -134,6 +134,11 @@ impl Outgoing {
         Ok(Some(length))
     }
 
+    /// Whether all is packed.
+    pub fn is_packed(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
     /// The version that is sent.
     pub fn version(&self) -> &Arc<Version> {
         &self.start.version
