@@ -78,6 +78,11 @@ impl Records {
         Records::default()
     }
 
+    /// No records, with room for so many octets of them.
+    pub fn with_room(octets: usize) -> Records {
+        Records { octets: Vec::with_capacity(octets), count: 0 }
+    }
+
     /// Takes octets that came from [`Records::octets`] and have crossed a disk: everything is
     /// checked but the RDATA against its type.
     pub fn from_octets(octets: Vec<u8>) -> Result<Records, NotRecords> {

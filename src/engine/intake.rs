@@ -2,6 +2,7 @@
 //!
 //! Runs in the worker pool: for a big zone this is where the work is. Pure all the same.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::serial::{self, Chosen};
@@ -39,7 +40,7 @@ pub fn from_file(
     making: Option<Making>,
     wall: Wall,
 ) -> Result<Intake, Reason> {
-    let read = bare(&read, making);
+    let read = if making.is_some() { zonemd::without(&read) } else { read };
     let policy = serial::effective(policy, &read);
     let Some(live) = live else {
         return first(floor, read, policy, making, wall);
@@ -95,13 +96,16 @@ fn first(
 }
 
 /// A version without the ZONEMD that we make, if we make one.
-pub fn bare(version: &Version, making: Option<Making>) -> Version {
-    if making.is_some() { zonemd::without(version) } else { version.clone() }
+pub fn bare(version: &Version, making: Option<Making>) -> Cow<'_, Version> {
+    if making.is_some() { Cow::Owned(zonemd::without(version)) } else { Cow::Borrowed(version) }
 }
 
 /// A version with the ZONEMD that we make, if we make one.
 pub fn complete(version: Version, making: Option<Making>) -> Version {
-    making.map_or_else(|| version.clone(), |making| making.complete(&version))
+    match making {
+        Some(making) => making.complete(&version),
+        None => version,
+    }
 }
 
 fn changed(live: &Arc<Version>, after: Version, serial_is_ours: bool) -> Intake {

@@ -25,6 +25,10 @@ use crate::zone::{Builder, Digest, DigestKey, Source, Version, Walk};
 const MAGIC: &[u8; 8] = b"BWbody\x00\x01";
 /// A block is closed when it reaches this size.
 const BLOCK_OCTETS: usize = 64 * 1024;
+/// What a record commonly takes.
+const RECORD_OCTETS: usize = 48;
+/// What stands before the payload of a block.
+const FRAME_OCTETS: usize = 8;
 /// No block is longer: the aim and one longest record.
 const BLOCK_OCTETS_MAX: usize = BLOCK_OCTETS + 255 + 10 + 65_535;
 /// What the names of files end in until they are whole.
@@ -95,7 +99,8 @@ impl Compactor {
     pub(super) fn write_body(&self, version: &Version, meta: &ZoneMeta) -> io::Result<PreparedBody> {
         let mut blocks = Blocks { to: self, apex: version.apex(), number: 0, inline: Vec::new(), file: None };
         blocks.put(&encode_head(version, meta))?;
-        let (mut walk, mut records) = (Walk::default(), Records::new());
+        let some = (version.record_count() as usize).saturating_mul(RECORD_OCTETS).min(BLOCK_OCTETS);
+        let (mut walk, mut records) = (Walk::default(), Records::with_room(some));
         while let Some(record) = walk.next(version) {
             records.push(record);
             if records.octets().len() >= BLOCK_OCTETS {
@@ -224,6 +229,8 @@ struct Blocks<'a> {
 
 impl Blocks<'_> {
     fn put(&mut self, payload: &[u8]) -> io::Result<()> {
+        // With the empty one that comes last.
+        self.inline.reserve(payload.len() + 2 * FRAME_OCTETS);
         self.inline.extend_from_slice(&(payload.len() as u32).to_be_bytes());
         self.inline.extend_from_slice(&checksum(self.number, payload).to_be_bytes());
         self.inline.extend_from_slice(payload);

@@ -75,7 +75,10 @@ struct Tables<'t> {
 impl Tables<'_> {
     fn write(&mut self, write: &ZoneWrite) -> Result<(), Fault> {
         let apex = write.apex.as_ref().to_lowercase();
-        let old = self.row(&apex)?.data;
+        let row = self.row(&apex)?;
+        // Without a row there are no deltas; under a damaged one there may be some.
+        let is_new = row.is_none();
+        let old = row.unwrap_or_default().data;
         let data = match &write.body {
             BodyWrite::Forget => return self.forget(&apex, old),
             BodyWrite::Keep => old,
@@ -85,10 +88,18 @@ impl Tables<'_> {
                 }
                 old
             }
-            BodyWrite::Full(version) => Some(self.replace(&apex, old, version, &write.meta)?),
+            BodyWrite::Full(version) => {
+                if !is_new {
+                    self.cut_all_deltas(&apex)?;
+                }
+                Some(self.replace(&apex, old, version, &write.meta)?)
+            }
             BodyWrite::Deltas { deltas, after } => match self.extend(&apex, old.as_ref(), deltas, after)? {
                 Some(data) => Some(data),
-                None => Some(self.replace(&apex, old, after, &write.meta)?),
+                None => {
+                    self.cut_all_deltas(&apex)?;
+                    Some(self.replace(&apex, old, after, &write.meta)?)
+                }
             },
             BodyWrite::Compacted(body) => self.compact(&apex, old, body)?,
         };
@@ -99,10 +110,10 @@ impl Tables<'_> {
         Ok(())
     }
 
-    /// The row of a zone. A damaged one is like none: what it pointed to is written anew.
-    fn row(&self, apex: &Name) -> Result<Row, Fault> {
+    /// The row of a zone, if there is one. A damaged one is empty: what it pointed to is written anew.
+    fn row(&self, apex: &Name) -> Result<Option<Row>, Fault> {
         let row = self.zone.get(apex.as_ref().wire())?;
-        Ok(row.and_then(|row| Row::decode(row.value()).ok()).unwrap_or_default())
+        Ok(row.map(|row| Row::decode(row.value()).unwrap_or_default()))
     }
 
     fn forget(&mut self, apex: &Name, old: Option<Data>) -> Result<(), Fault> {
@@ -113,7 +124,7 @@ impl Tables<'_> {
         self.cut_all_deltas(apex)
     }
 
-    /// A new body and no deltas: a first version or a full rewrite has no history (R05).
+    /// A new body; the deltas are gone: a first version or a full rewrite has no history (R05).
     fn replace(
         &mut self,
         apex: &Name,
@@ -125,7 +136,6 @@ impl Tables<'_> {
         if let Place::File(file) = body.place {
             self.made.push((apex.clone(), file));
         }
-        self.cut_all_deltas(apex)?;
         let next = old.as_ref().map_or(0, |old| old.next);
         Ok(Data {
             file: self.place(apex, old.and_then(|old| old.file), &body)?,

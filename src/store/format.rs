@@ -12,6 +12,8 @@ use super::ZoneMeta;
 
 /// Version of the format of rows and deltas.
 const FORMAT: u8 = 1;
+/// Octets of a row at most, but for what the machines know.
+const ROW_OCTETS: usize = 200;
 /// [`ZoneMeta::unsure`], in the octet of the role.
 const UNSURE: u8 = 0x80;
 
@@ -71,7 +73,8 @@ impl Row {
     /// The row as it is stored.
     pub(super) fn encode(&self) -> Vec<u8> {
         let meta = &self.meta;
-        let mut out = vec![FORMAT, meta.role | if meta.unsure { UNSURE } else { 0 }];
+        let mut out = Vec::with_capacity(ROW_OCTETS + meta.follow.len() + meta.flock.len());
+        out.extend_from_slice(&[FORMAT, meta.role | if meta.unsure { UNSURE } else { 0 }]);
         put_option(&mut out, meta.serial_floor.map(|serial| serial.0.to_be_bytes()));
         put_option(&mut out, meta.expire_at.map(|wall| wall.0.to_be_bytes()));
         put_option(&mut out, meta.refreshed_at.map(|wall| wall.0.to_be_bytes()));

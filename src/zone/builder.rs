@@ -11,8 +11,8 @@ use super::heap::Heap;
 use super::order::Order;
 use super::page::{STOPS, hash, tag};
 use super::parents::Parents;
-use super::tree::bits_for;
 use super::version::{Version, count_labels};
+use crate::dns::name::NAME_OCTETS_MAX;
 use crate::dns::soa::Soa;
 use crate::dns::{Name, NameRef, Record, RecordRef, RecordType, rdata};
 
@@ -80,36 +80,27 @@ impl Builder {
         let serial = Soa::from_rdata(&soa.rdata).ok_or(BuildError::NoSoa)?.serial;
         let mut parts = self.heap.into_parts();
         let parents = Parents::of(&self.key, &mut parts);
-        let version = Version {
-            // Most owners are spelled like that of the SOA; what differs costs octets.
-            apex: soa.owner.clone(),
-            key: self.key,
-            serial,
-            soa,
-            digest: Digest::default(),
-            records: 0,
-            names: parents.names(),
-            tree: TreeWriter::new(0).finish(),
-            cut_depths: 0,
-            order: None,
-            recent: None,
-        };
+        // Most owners are spelled like that of the SOA; what differs costs octets.
+        let apex = soa.owner.clone();
         let empty = parents.empty();
         let mut empty = empty.iter().peekable();
-        let mut filling = Filling::of(version, self.source, &parents);
+        let mut filling = Filling::of(&apex, self.key, self.source, &parents);
         // Each part goes away when its names are in their pages.
         for part in parts {
             for (hash, labels, run) in part.owners() {
                 while let Some((hash, labels)) = empty.next_if(|(empty, _)| *empty <= hash) {
                     filling.take(*hash, EntryDraft::empty(labels));
                 }
-                let entry = part.draft(labels, run, filling.version.apex.as_ref());
+                let entry = part.draft(labels, run, apex.as_ref());
                 filling.take(hash, entry);
             }
         }
         empty.for_each(|(hash, labels)| filling.take(*hash, EntryDraft::empty(labels)));
-        let Filling { mut version, tree, counts, .. } = filling;
-        version.tree = tree.finish();
+        let Filling { tree, digest, records, cut_depths, counts, .. } = filling;
+        let (names, tree) = (parents.names(), tree.finish());
+        let (order, recent, key) = (None, None, self.key);
+        let mut version =
+            Version { apex, key, serial, soa, digest, records, names, tree, cut_depths, order, recent };
         version.order = Order::of(&version);
         if self.source == Source::File {
             let ttl = version.apex_node().rrset(RecordType::SOA).map(|set| set.ttl());
@@ -121,40 +112,58 @@ impl Builder {
 
 /// A version whose pages are being written.
 struct Filling<'p> {
-    version: Version,
+    apex: &'p Name,
+    key: DigestKey,
     source: Source,
     parents: &'p Parents,
     tree: TreeWriter,
+    digest: Digest,
+    records: u64,
+    cut_depths: u128,
     counts: Counts,
     scratch: Scratch,
 }
 
 /// Room that is used again for each name.
-#[derive(Default)]
 pub(super) struct Scratch {
     owner: Vec<u8>,
     octets: Vec<u8>,
 }
 
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch { owner: Vec::with_capacity(NAME_OCTETS_MAX), octets: Vec::with_capacity(NAME_OCTETS_MAX) }
+    }
+}
+
 impl<'p> Filling<'p> {
-    fn of(version: Version, source: Source, parents: &'p Parents) -> Filling<'p> {
-        let tree = TreeWriter::new(bits_for(version.names));
-        Filling { version, source, parents, tree, counts: Counts::default(), scratch: Scratch::default() }
+    fn of(apex: &'p Name, key: DigestKey, source: Source, parents: &'p Parents) -> Filling<'p> {
+        Filling {
+            apex,
+            key,
+            source,
+            parents,
+            tree: TreeWriter::new(parents.names()),
+            digest: Digest::default(),
+            records: 0,
+            cut_depths: 0,
+            counts: Counts::default(),
+            scratch: Scratch::default(),
+        }
     }
 
     /// Takes the next name, ascending by hash.
     fn take(&mut self, hash: u64, mut entry: EntryDraft<'_>) {
         entry.settle(self.source, &mut self.counts, &mut self.scratch);
         self.parents.complete(hash, &mut entry);
-        let version = &mut self.version;
-        let shares = Shares::of(&entry, &version.apex, &version.key, &mut self.scratch);
-        version.records += shares.records;
-        version.digest += shares.digest;
+        let shares = Shares::of(&entry, self.apex, &self.key, &mut self.scratch);
+        self.records += shares.records;
+        self.digest += shares.digest;
         let page = self.tree.page_for(hash);
         page.account(shares.written);
-        let flags = page.write(tag(hash), &entry, version.apex.as_ref());
+        let flags = page.write(tag(hash), &entry, self.apex.as_ref());
         if flags & STOPS != 0 {
-            version.cut_depths |= 1 << count_labels(entry.labels);
+            self.cut_depths |= 1 << count_labels(entry.labels);
         }
     }
 }

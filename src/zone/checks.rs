@@ -217,27 +217,31 @@ impl<'v> Check<'v> {
         let node = self.version.apex_node();
         let Some(soa) = Soa::from_rdata(record.rdata) else { return };
         let Soa { refresh, retry, expire, minimum, .. } = soa;
-        let mut warn = |bad: bool, message: String, hint: &str| {
-            if bad {
-                self.warn(Reason::ZoneTimers, node, RecordType::SOA, message, hint);
-            }
-        };
-        let hint = "a secondary that misses one refresh would stop serving the zone";
-        warn(
-            u64::from(expire) < u64::from(refresh) + u64::from(retry),
-            format!("EXPIRE {expire} is less than REFRESH {refresh} + RETRY {retry}"),
-            hint,
-        );
-        let hint = "RETRY is meant to be a fraction of REFRESH";
-        warn(retry > refresh, format!("RETRY {retry} is greater than REFRESH {refresh}"), hint);
-        warn(refresh == 0 || retry == 0, "REFRESH or RETRY is 0".to_owned(), "");
-        let hint = "secondaries stop serving when the primary is away for longer; 2 to 4 weeks are usual";
-        warn(expire < 24 * 3600, format!("EXPIRE {expire} is less than a day"), hint);
-        let hint = "MINIMUM is how long resolvers remember that a name does not exist (RFC 2308 §5)";
-        warn(minimum > 24 * 3600, format!("MINIMUM {minimum} is more than a day"), hint);
-        let at = soa.rname.first_label().is_some_and(|label| label.contains(&b'@'));
-        let hint = "write the mailbox with a dot in place of the @";
-        warn(at, format!("RNAME `{}` has an @ in its first label", soa.rname), hint);
+        let mut warn =
+            |message: String, hint| self.warn(Reason::ZoneTimers, node, RecordType::SOA, message, hint);
+        if u64::from(expire) < u64::from(refresh) + u64::from(retry) {
+            let hint = "a secondary that misses one refresh would stop serving the zone";
+            warn(format!("EXPIRE {expire} is less than REFRESH {refresh} + RETRY {retry}"), hint);
+        }
+        if retry > refresh {
+            let hint = "RETRY is meant to be a fraction of REFRESH";
+            warn(format!("RETRY {retry} is greater than REFRESH {refresh}"), hint);
+        }
+        if refresh == 0 || retry == 0 {
+            warn("REFRESH or RETRY is 0".to_owned(), "");
+        }
+        if expire < 24 * 3600 {
+            let hint = "secondaries stop serving when the primary is away for longer; 2 to 4 weeks are usual";
+            warn(format!("EXPIRE {expire} is less than a day"), hint);
+        }
+        if minimum > 24 * 3600 {
+            let hint = "MINIMUM is how long resolvers remember that a name does not exist (RFC 2308 §5)";
+            warn(format!("MINIMUM {minimum} is more than a day"), hint);
+        }
+        if soa.rname.first_label().is_some_and(|label| label.contains(&b'@')) {
+            let hint = "write the mailbox with a dot in place of the @";
+            warn(format!("RNAME `{}` has an @ in its first label", soa.rname), hint);
+        }
     }
 
     /// A signed zone can prove what does not exist, in a way that validators follow.

@@ -12,7 +12,7 @@ use super::page::{
     CUT, DNAME, Entry, HASHED, HEADER, LEAD_MAX, NAMES_MAX, OWN_OWNER, OWN_TTL, SUM, Set, Stored, UNEVEN,
     WILDCARD, lead,
 };
-use super::tree::{Tree, page_index};
+use super::tree::{PAGE_NAMES_MAX, Tree, bits_for, page_index};
 use crate::dns::{NameRef, RecordType, rdata};
 
 /// A name that is being made.
@@ -208,6 +208,9 @@ fn canonical(rtype: RecordType, rdata: &[u8]) -> Vec<u8> {
     octets
 }
 
+/// What a name with its records commonly takes in a page.
+const NAME_OCTETS: usize = 64;
+
 /// Collects the entries of one page.
 #[derive(Default)]
 pub(super) struct PageWriter {
@@ -220,6 +223,17 @@ pub(super) struct PageWriter {
 }
 
 impl PageWriter {
+    /// Room for as many names as a page of a zone with so many has.
+    fn of_names(names: u64) -> PageWriter {
+        let names = names.min(PAGE_NAMES_MAX) as usize;
+        PageWriter {
+            tags: Vec::with_capacity(names),
+            starts: Vec::with_capacity(names),
+            entries: Vec::with_capacity(names * NAME_OCTETS),
+            ..PageWriter::default()
+        }
+    }
+
     /// Adds to the sum of the page what some records have for their share in it.
     pub(super) fn account(&mut self, sum: Digest) {
         self.sum += sum;
@@ -255,6 +269,7 @@ impl PageWriter {
         let first = first(width);
         let page = &mut self.page;
         page.clear();
+        page.reserve(first + self.entries.len());
         page.extend_from_slice(&(count as u16).to_le_bytes());
         page.extend_from_slice(&[width as u8, self.flags]);
         page.extend(self.tags.iter().flat_map(|tag| tag.to_le_bytes()));
@@ -285,8 +300,10 @@ pub(super) struct TreeWriter {
 }
 
 impl TreeWriter {
-    pub(super) fn new(bits: u32) -> TreeWriter {
-        TreeWriter { bits, pages: Vec::with_capacity(1 << bits), page: PageWriter::default() }
+    /// For about this many names.
+    pub(super) fn new(names: u64) -> TreeWriter {
+        let bits = bits_for(names);
+        TreeWriter { bits, pages: Vec::with_capacity(1 << bits), page: PageWriter::of_names(names) }
     }
 
     /// The page that an entry with this hash goes into; no lower hash may follow.

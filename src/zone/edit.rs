@@ -17,7 +17,7 @@ use super::draft::{EntryDraft, PageWriter, SetDraft, TreeWriter, own_spelling};
 use super::order::{Order, is_chained};
 use super::page::{Entry, Page, STOPS, Stored, hash, tag};
 use super::parents::parent;
-use super::tree::{Tree, bits_for, wants_regrowing};
+use super::tree::{Tree, wants_regrowing};
 use super::version::{Version, count_labels};
 use crate::dns::soa::{self, Soa};
 use crate::dns::{Name, RecordRef, RecordType, Records, Serial, rdata};
@@ -353,11 +353,10 @@ impl<'a, F: FnMut(RecordRef<'_>)> Edit<'a, F> {
 
 /// The same entries in as many pages as now suit them, and the depths of cuts and DNAMEs.
 fn regrow(base: &Version, tree: &Tree<u8>, names: u64) -> (Tree<u8>, u128) {
-    let bits = bits_for(names);
     let entries = tree.pages().flat_map(|page| Page::of(page).entries());
     let mut entries: Vec<_> = entries.map(|entry| (hash(&base.key, entry.labels()), entry)).collect();
     entries.sort_by_key(|(hash, _)| *hash);
-    let mut writer = TreeWriter::new(bits);
+    let mut writer = TreeWriter::new(names);
     let mut cut_depths = 0;
     let mut scratch = Vec::new();
     for (hash, entry) in entries {

@@ -49,6 +49,8 @@ const PART_OCTETS: usize = 160 * 1024;
 /// 2^[`PART_BITS`].
 const PARTS: usize = 1 << PART_BITS;
 const PART_BITS: u32 = 8;
+/// Groups of a small zone.
+const FEW_GROUPS: usize = 16;
 /// Records of one name from which on they are brought into the order of their types first.
 const SORTED_FROM: usize = 64;
 
@@ -130,7 +132,8 @@ impl Part {
 
     /// Brings the records of each name together, in the order in which they came.
     pub(super) fn sort(&mut self) {
-        let mut index: Vec<(u64, usize)> = self.groups().map(|(at, group)| (group.hash, at)).collect();
+        let mut index = Vec::with_capacity(FEW_GROUPS);
+        index.extend(self.groups().map(|(at, group)| (group.hash, at)));
         index.sort_unstable();
         // Two names with one hash are as rare as 64 bits make them; they still must not be mixed.
         for run in index.chunk_by_mut(|a, b| a.0 == b.0) {

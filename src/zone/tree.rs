@@ -19,7 +19,7 @@ const FANOUT_BITS: u32 = 5;
 const PAGE_NAMES: u64 = 24;
 /// The tree is made anew when the mean leaves these bounds.
 const PAGE_NAMES_MIN: u64 = 12;
-const PAGE_NAMES_MAX: u64 = 48;
+pub(super) const PAGE_NAMES_MAX: u64 = 48;
 
 /// The tree; `T` is the element of a page.
 pub(super) struct Tree<T> {

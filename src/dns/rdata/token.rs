@@ -43,6 +43,7 @@ fn append_name(text: &[u8], origin: NameRef<'_>, out: &mut Vec<u8>) -> Result<()
         _ => {}
     }
     let start = out.len();
+    out.reserve(1 + text.len() + origin.wire_len());
     out.push(0);
     out.extend_from_slice(text);
     let wire = &mut out[start..];

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use smallvec::SmallVec;
 
+use crate::dns::name::NAME_OCTETS_MAX;
 use crate::dns::rdata::{self, TextError, Token};
 use crate::dns::soa::Soa;
 use crate::dns::{Class, Name, NameRef, RecordRef, RecordType};
@@ -94,13 +95,13 @@ impl Defaults {
             apex: apex.cloned(),
             origin: apex.cloned().unwrap_or_else(Name::root),
             owner: Owner::None,
-            owner_octets: Vec::new(),
+            owner_octets: Vec::with_capacity(NAME_OCTETS_MAX),
             ttl: None,
             stated_ttl: None,
             minimum: None,
             warnings: Vec::new(),
             minimum_used: false,
-            rdata: Vec::new(),
+            rdata: Vec::with_capacity(NAME_OCTETS_MAX),
         }
     }
 

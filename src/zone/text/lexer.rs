@@ -36,6 +36,13 @@ pub(super) struct Entry {
     pub line: u64,
 }
 
+impl Entry {
+    /// One with room for the words of most records.
+    pub fn with_room() -> Entry {
+        Entry { words: Vec::with_capacity(16), ..Entry::default() }
+    }
+}
+
 /// What is wrong with the text of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {

@@ -150,7 +150,7 @@ impl Scanner<'_> {
     }
 
     fn entries(&mut self, path: &Path, source: &mut Source) -> std::io::Result<()> {
-        let mut entry = Entry::default();
+        let mut entry = Entry::with_room();
         let mut runaways = 0;
         loop {
             match source.next(&mut entry) {
