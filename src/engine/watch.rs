@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::time::Tick;
 
 pub mod os;
+mod paths;
 mod stamp;
 
 pub use stamp::{Stamp, Stamped};
@@ -42,10 +43,10 @@ pub enum Sign {
 }
 
 /// What a watch is told.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Event<'e> {
     /// The zone was read: these are its files, the zone file first.
-    Files(&'e [FileNow]),
+    Files(Vec<FileNow>),
     /// Something happened to the file at this place in [`Watch::files`]; nothing stands under its
     /// name if there is no stamp.
     Saw {
@@ -185,7 +186,7 @@ impl Watch {
         }
     }
 
-    fn take_files(&mut self, now: Tick, files: &[FileNow]) {
+    fn take_files(&mut self, now: Tick, files: Vec<FileNow>) {
         let known = std::mem::replace(&mut self.files, Vec::with_capacity(files.len()));
         let mut doubtful = false;
         for file in files {
@@ -193,7 +194,7 @@ impl Watch {
             doubtful |= before.is_none() && file.doubtful;
             self.files.push(match before {
                 Some(before) => before.clone(),
-                None => File { path: file.path.clone(), read: file.stamp, seen: file.stamp, found: None },
+                None => File { path: file.path, read: file.stamp, seen: file.stamp, found: None },
             });
         }
         // Indices may have moved.

@@ -6,7 +6,7 @@
 //! bind mounts, an overflowing queue) a slow look around finds.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -17,17 +17,14 @@ use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use smallvec::SmallVec;
 
-use super::stamp::{is_link, nanoseconds, stamp, stamp_of_any};
+use super::paths::{Place, RealPaths, Standing, is_plain, standing};
+use super::stamp::{is_link, nanoseconds, stamp, stamp_of_no_link};
 use super::{Action, Event, FileNow, Sign, Stamp, Watch};
 use crate::ident::ZoneId;
 use crate::time::Tick;
 
 /// How often everything is looked at, whatever was said.
 const LOOK_AROUND: Duration = Duration::from_secs(60);
-/// How long the path of a directory is taken to lead to the same place.
-const REMEMBERED: Duration = Duration::from_millis(100);
-/// Directories of which that is remembered.
-const REMEMBERED_MAX: usize = 4096;
 /// Grain of the coarsest file system clock that is trusted.
 const CLOCK_GRAIN: Duration = Duration::from_secs(2);
 
@@ -109,60 +106,18 @@ enum Meaning {
 struct Zone {
     watch: Watch,
     /// The names by which its files are watched, with the index of the file.
-    names: Vec<(PathBuf, OsString, usize)>,
+    names: Names,
     due: Option<Tick>,
 }
+
+type Names = SmallVec<[(Place, usize); 1]>;
 
 /// A watched directory.
 #[derive(Default)]
 struct Directory {
-    /// Device and inode that the system watches under this path.
-    armed: Option<(u64, u64)>,
-    names: HashMap<OsString, SmallVec<[Meaning; 1]>>,
-}
-
-/// Where paths lead to. Very many files of few directories come at once, and to follow each step of a path
-/// takes long: where a directory led is remembered for a moment, as long as the same one stands there.
-#[derive(Default)]
-struct RealPaths(HashMap<PathBuf, RealPath>);
-
-/// The path of a directory without links, and its device and inode.
-struct RealPath {
-    real: PathBuf,
-    standing: Option<(u64, u64)>,
-    since: Instant,
-}
-
-impl RealPaths {
-    /// Without links; `None` if nothing is there.
-    fn path_of(&mut self, file: &Path) -> Option<PathBuf> {
-        let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else {
-            return file.canonicalize().ok();
-        };
-        if file.symlink_metadata().ok()?.is_symlink() {
-            return file.canonicalize().ok();
-        }
-        let standing = standing(parent);
-        if let Some(known) = self.0.get(parent)
-            && known.standing == standing
-            && known.since.elapsed() < REMEMBERED
-        {
-            return Some(known.real.join(name));
-        }
-        let path = file.canonicalize().ok()?;
-        if self.0.len() == REMEMBERED_MAX {
-            self.0.clear();
-        }
-        let real = path.parent()?.to_path_buf();
-        self.0.insert(parent.to_path_buf(), RealPath { real, standing, since: Instant::now() });
-        Some(path)
-    }
-}
-
-/// Device and inode of what stands under a path now.
-fn standing(path: &Path) -> Option<(u64, u64)> {
-    let stamp = path.metadata().ok().and_then(|metadata| stamp_of_any(&metadata));
-    stamp.map(|stamp| (stamp.device, stamp.inode))
+    /// What the system watches under this path.
+    armed: Option<Standing>,
+    names: HashMap<Arc<OsStr>, SmallVec<[Meaning; 1]>>,
 }
 
 /// The state of the thread.
@@ -173,7 +128,7 @@ struct Lookout<N> {
     /// On the clock of files, a little before the start.
     start_ns: i64,
     zones: HashMap<ZoneId, Zone>,
-    directories: HashMap<PathBuf, Directory>,
+    directories: HashMap<Arc<Path>, Directory>,
     due: BTreeSet<(Tick, ZoneId)>,
     look_around_at: Tick,
     real: RealPaths,
@@ -230,40 +185,52 @@ impl<N: FnMut(Notice)> Lookout<N> {
     }
 
     fn watch(&mut self, id: ZoneId, files: Vec<PathBuf>) {
-        let mut names = Vec::new();
+        let mut names = Names::new();
+        let mut seen: SmallVec<[Option<Stamp>; 1]> = SmallVec::new();
         for (index, file) in files.iter().enumerate() {
-            let mut add = |path: PathBuf| {
-                if let (Some(directory), Some(name)) = (path.parent(), path.file_name()) {
-                    names.push((directory.to_path_buf(), name.to_os_string(), index));
-                }
-            };
-            // Where the name is, and where the file is if a link leads to it.
-            let (here, there) = (std::path::absolute(file).ok(), self.real.path_of(file));
-            if there != here {
-                there.into_iter().for_each(&mut add);
-            }
-            here.into_iter().for_each(&mut add);
+            let (places, stamp) = self.places_of(file);
+            names.extend(places.into_iter().map(|place| (place, index)));
+            seen.push(stamp);
         }
         let zone = self.zones.entry(id).or_insert_with(|| Zone {
             watch: Watch::new(),
-            names: Vec::new(),
+            names: Names::new(),
             due: None,
         });
         if zone.names != names {
             let before = std::mem::replace(&mut zone.names, names.clone());
-            for (directory, name, index) in names {
-                self.add_name(directory, name, Meaning::File(id, index));
+            for (place, index) in names {
+                self.add_name(place, Meaning::File(id, index));
             }
             self.drop_names(id, before);
         }
         // After the directories are armed, so that nothing falls in between.
         let start_ns = self.start_ns;
-        let look = |path: PathBuf| {
-            let stamp = stamp(&path);
+        let look = |(path, seen): (PathBuf, Option<Stamp>)| {
+            let stamp = seen.or_else(|| stamp(&path));
             FileNow { path, stamp, doubtful: stamp.is_some_and(|stamp| stamp.modified_ns >= start_ns) }
         };
-        let files: Vec<FileNow> = files.into_iter().map(look).collect();
-        self.tell(id, Event::Files(&files));
+        let files = files.into_iter().zip(seen).map(look).collect();
+        self.tell(id, Event::Files(files));
+    }
+
+    /// Where the file is, if a link leads to it, and where its name is; and what stands there, if that was
+    /// looked at when its directory was armed already.
+    fn places_of(&mut self, file: &Path) -> (SmallVec<[Place; 2]>, Option<Stamp>) {
+        let directory = file.parent().filter(|_| is_plain(file));
+        let armed = directory.and_then(|directory| {
+            let (path, known) = self.directories.get_key_value(directory)?;
+            (known.armed.is_some() && known.armed == self.real.plain(directory)).then(|| path.clone())
+        });
+        if let (Some(directory), Some(name)) = (armed, file.file_name())
+            && let Some(stamp) = stamp_of_no_link(file)
+        {
+            let here = Place { directory, name: name.into() };
+            return (SmallVec::from_iter([here]), Some(stamp));
+        }
+        let (here, there) = (std::path::absolute(file).ok(), self.real.path_of(file));
+        let there = there.filter(|there| here.as_ref() != Some(there));
+        (there.into_iter().chain(here).filter_map(|path| Place::of(&path)).collect(), None)
     }
 
     fn forget(&mut self, id: ZoneId) {
@@ -273,27 +240,31 @@ impl<N: FnMut(Notice)> Lookout<N> {
         }
     }
 
-    fn add_name(&mut self, directory: PathBuf, name: OsString, meaning: Meaning) {
-        let new = !self.directories.contains_key(&directory);
-        let meanings = self.directories.entry(directory.clone()).or_default().names.entry(name).or_default();
+    fn add_name(&mut self, place: Place, meaning: Meaning) {
+        let Place { directory, name } = place;
+        let known = self.directories.get_mut(&directory);
+        let new = known.is_none().then(|| directory.clone());
+        let known = match known {
+            Some(known) => known,
+            None => self.directories.entry(directory).or_default(),
+        };
+        let meanings = known.names.entry(name).or_default();
         if !meanings.contains(&meaning) {
             meanings.push(meaning);
         }
-        if new {
+        if let Some(directory) = new {
             self.arm(&directory);
-            if let (Some(parent), Some(name), Meaning::File(..)) =
-                (directory.parent(), directory.file_name(), meaning)
-            {
-                self.add_name(parent.to_path_buf(), name.to_os_string(), Meaning::Directory);
+            if let (Some(above), Meaning::File(..)) = (Place::of(&directory), meaning) {
+                self.add_name(above, Meaning::Directory);
             }
         }
     }
 
     /// Takes names of a zone away that it does not have any more, and directories without names.
-    fn drop_names(&mut self, id: ZoneId, names: Vec<(PathBuf, OsString, usize)>) {
+    fn drop_names(&mut self, id: ZoneId, names: Names) {
         let kept = self.zones.get(&id).map_or(&[][..], |zone| &zone.names);
         for gone in names.iter().filter(|name| !kept.contains(name)) {
-            let (path, name, index) = gone;
+            let (Place { directory: path, name }, index) = gone;
             let Some(directory) = self.directories.get_mut(path) else { continue };
             if let Some(meanings) = directory.names.get_mut(name) {
                 meanings.retain(|meaning| *meaning != Meaning::File(id, *index));
@@ -330,7 +301,7 @@ impl<N: FnMut(Notice)> Lookout<N> {
         }
         let last = event.paths.len().saturating_sub(1);
         for (index, path) in event.paths.iter().enumerate() {
-            if self.directories.contains_key(path) {
+            if self.directories.contains_key(path.as_path()) {
                 self.arm(path);
                 swept.insert(path.clone());
             }
@@ -375,7 +346,7 @@ impl<N: FnMut(Notice)> Lookout<N> {
 
     fn look_around(&mut self) {
         self.look_around_at = self.now() + LOOK_AROUND;
-        let paths: Vec<PathBuf> = self.directories.keys().cloned().collect();
+        let paths: Vec<Arc<Path>> = self.directories.keys().cloned().collect();
         paths.iter().for_each(|path| self.arm(path));
         let zones = self.zones.iter().map(|(&id, zone)| (id, zone.watch.files().len()));
         for (zone, files) in zones.collect::<Vec<_>>() {

@@ -131,6 +131,11 @@ pub(super) fn stamp(path: &Path) -> Option<Stamp> {
     stamp_of(&path.metadata().ok()?)
 }
 
+/// What stands under a name, unless it is a link.
+pub(super) fn stamp_of_no_link(path: &Path) -> Option<Stamp> {
+    stamp_of(&path.symlink_metadata().ok()?)
+}
+
 fn stamp_of(metadata: &Metadata) -> Option<Stamp> {
     metadata.is_file().then(|| stamp_of_any(metadata)).flatten()
 }

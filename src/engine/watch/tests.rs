@@ -28,7 +28,7 @@ impl Stage {
         let files: Vec<FileNow> = names
             .map(|(index, &stamp)| FileNow { path: PathBuf::from(format!("f{index}")), stamp, doubtful })
             .collect();
-        assert_eq!(self.watch.handle(self.now, Event::Files(&files)), None);
+        assert_eq!(self.watch.handle(self.now, Event::Files(files)), None);
     }
 
     fn saw(&mut self, sign: Sign, file: usize, stamp: Option<Stamp>) -> &mut Stage {
