@@ -55,7 +55,7 @@ pub const REPORT_KINDS_MAX: usize = 1024;
 /// Deltas that hang in a version, so that a rush after a NOTIFY never touches the disk.
 pub const RECENT_OCTETS_MAX: usize = 64 * 1024;
 /// Zones in one group commit of the store.
-pub const BATCH_ZONES_MAX: usize = 1024;
+pub const BATCH_ZONES_MAX: usize = 4096;
 /// A body up to this many octets lives in the shared store, a larger one in a file (r04).
 pub const INLINE_BODY_OCTETS_MAX: usize = 64 * 1024;
 /// Default bound of a zone's history on disk, in octets.

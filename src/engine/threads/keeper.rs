@@ -9,17 +9,15 @@ use crate::engine::keeper::{Keeper, Write};
 use crate::limits::BATCH_ZONES_MAX;
 use crate::store::Store;
 
-/// A batch of so many writes is part of a rush, as at a start: what follows it waits a little for company.
-/// Every commit costs a write to the disk, however many zones are in it.
-const RUSH: usize = 4;
-/// How long a batch in a rush waits for company.
-const COMPANY: Duration = Duration::from_millis(20);
+/// After a batch of so many writes the next one waits so long for company: it is part of a rush, or, as at a
+/// start, of a great one. Every commit costs a write to the disk, however many zones are in it.
+const COMPANY: [(usize, Duration); 2] = [(256, Duration::from_millis(60)), (4, Duration::from_millis(20))];
 
 /// Runs until the engine stops and the queue is empty.
 pub(super) fn run(store: Store, queue: &Receiver<Write>, engine: &Engine) {
     let mut keeper = Keeper::new(store);
     let mut heal_at: Option<Instant> = None;
-    let mut in_rush = false;
+    let mut company = Duration::ZERO;
     let after = |wait: Duration| Instant::now() + wait;
     loop {
         let wait = heal_at.map(|at| at.saturating_duration_since(Instant::now()));
@@ -29,8 +27,9 @@ pub(super) fn run(store: Store, queue: &Receiver<Write>, engine: &Engine) {
         };
         match first {
             Ok(first) => {
-                let batch = batch(queue, first, in_rush);
-                in_rush = batch.len() >= RUSH;
+                let batch = batch(queue, first, company);
+                let waits = COMPANY.iter().find(|(writes, _)| batch.len() >= *writes);
+                company = waits.map_or(Duration::ZERO, |(_, wait)| *wait);
                 let kept = keeper.commit(batch);
                 engine.send_all(kept.events);
                 kept.rewrites.into_iter().for_each(|rewrite| engine.to_workers(Work::Compact(rewrite)));
@@ -50,11 +49,11 @@ pub(super) fn run(store: Store, queue: &Receiver<Write>, engine: &Engine) {
     }
 }
 
-/// What is queued, up to a batch; in a rush also what comes within [`COMPANY`]. To sleep through that is
+/// What is queued, up to a batch, and what comes within the time for company. To sleep through that is
 /// cheaper than to be woken by every write.
-fn batch(queue: &Receiver<Write>, first: Write, in_rush: bool) -> Vec<Write> {
-    if in_rush {
-        std::thread::sleep(COMPANY);
+fn batch(queue: &Receiver<Write>, first: Write, company: Duration) -> Vec<Write> {
+    if !company.is_zero() {
+        std::thread::sleep(company);
     }
     let mut batch = vec![first];
     batch.extend(queue.try_iter().take(BATCH_ZONES_MAX - 1));

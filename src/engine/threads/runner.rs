@@ -15,7 +15,7 @@ use crate::zone::SlotState;
 /// The longest sleep: a machine that was suspended is noticed within it.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// Events handled before what they publish is shown.
-const BATCH: usize = 1024;
+const BATCH: usize = 4096;
 
 /// Runs until the engine stops.
 pub(super) fn run(inbox: &Receiver<Message>, engine: &Engine) {

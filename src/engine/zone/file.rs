@@ -214,7 +214,9 @@ impl Zone {
             return;
         };
         let known = std::mem::take(&mut source.watched_alone);
-        if !(known && files.len() == 1 && files.first() == Some(file)) {
+        // As octets: it is the very path that was handed out.
+        let is_file = |only: &PathBuf| only.as_os_str() == file.as_os_str();
+        if !(known && files.len() == 1 && files.first().is_some_and(is_file)) {
             out.push(Action::Watch(self.setup.id, files));
         }
     }
