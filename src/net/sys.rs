@@ -13,6 +13,7 @@ use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Datagrams that one system call takes in or sends out.
 pub const BATCH: usize = 64;
@@ -352,6 +353,13 @@ pub fn receive_drops(socket: &impl AsRawFd) -> io::Result<u32> {
 const MEMINFO_VARS: usize = 9;
 /// The last of them: the drops.
 const MEMINFO_DROPS: usize = 8;
+
+/// Has a listening socket tell of a connection when something has come over it, or after `wait` (in whole
+/// seconds) if nothing does.
+pub fn defer_accept(socket: &impl AsRawFd, wait: Duration) -> io::Result<()> {
+    let seconds = libc::c_int::try_from(wait.as_secs()).unwrap_or(libc::c_int::MAX);
+    set_option(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, seconds)
+}
 
 fn set_option(fd: RawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
     // SAFETY: the value is an int that lives over the call, with its true length.
