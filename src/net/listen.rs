@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+#[cfg(target_os = "linux")]
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -58,6 +59,7 @@ const RECEIVE_BUFFER_OCTETS: usize = 4 << 20;
 const BACKLOG: i32 = 1024;
 /// How long a client may be silent before we are told that it is there: in every protocol that is spoken here
 /// it speaks first.
+#[cfg(target_os = "linux")]
 const FIRST_WORD: Duration = Duration::from_secs(1);
 /// How often another port is tried when the system's choice for UDP is taken for TCP.
 const PORT_TRIES: usize = 32;
@@ -121,6 +123,7 @@ fn group(address: SocketAddr, kind: Type, count: usize) -> io::Result<Vec<Socket
         if kind == Type::STREAM {
             // Who has not said anything yet would only be looked at in vain; and who never does takes no
             // seat so long. A system without it tells of each connection at once.
+            #[cfg(target_os = "linux")]
             let _ = sys::defer_accept(&socket, FIRST_WORD);
             socket.listen(BACKLOG)?;
             socket.set_nonblocking(true)?;

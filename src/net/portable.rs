@@ -121,11 +121,6 @@ pub fn prepare_udp(socket: &Socket, _: SocketAddr) -> io::Result<()> {
     socket.set_read_timeout(Some(TURN))
 }
 
-/// Not every system knows how to: it tells of each connection at once.
-pub fn defer_accept(_: &Socket, _: std::time::Duration) -> io::Result<()> {
-    Ok(())
-}
-
 /// What the kernel dropped cannot be asked for here.
 pub fn receive_drops(_: &UdpSocket) -> io::Result<u32> {
     Err(io::ErrorKind::Unsupported.into())
