@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
@@ -16,7 +17,7 @@ use super::raw::{RawConfig, RawControl, RawDurability, RawMinimalAny, RawServer,
 use super::units::Seconds;
 use super::{
     Config, ConfigError, Control, Durability, MinimalAny, PeerIndex, Rule, SOCKET_PATH_OCTETS_MAX, Server,
-    Who, Zone, zone,
+    Who, Zone, pieces, zone,
 };
 use crate::dns::Name;
 use crate::limits;
@@ -55,12 +56,36 @@ pub(super) struct Checker<'a> {
 
 /// Reads and checks the whole text. `known` are the zones of the configuration that runs now.
 pub(super) fn check(path: &Path, text: String, known: &[Zone]) -> Result<Config, ConfigError> {
+    if let Some(config) = in_pieces(path, &text, known) {
+        return Ok(config);
+    }
     let raw: RawConfig = match toml::from_str(&text) {
         Ok(raw) => raw,
         Err(error) => return Err(ConfigError::from_toml(path, text, &error)),
     };
+    checked(path, &text, known, &raw, &[]).map_err(|problems| ConfigError::new(path, text, problems))
+}
+
+/// The same for a text of very many zones, if nothing is wrong with it (see [`pieces`]).
+fn in_pieces(path: &Path, text: &str, known: &[Zone]) -> Option<Config> {
+    let (head, pieces) = pieces::of(text)?;
+    let raw: RawConfig = toml::from_str(head).ok()?;
+    if !raw.zones.is_empty() {
+        return None;
+    }
+    checked(path, text, known, &raw, &pieces).ok()
+}
+
+/// The config, with the zones of these pieces of the text besides its own; or what is wrong with it.
+fn checked(
+    path: &Path,
+    text: &str,
+    known: &[Zone],
+    raw: &RawConfig,
+    pieces: &[Range<usize>],
+) -> Result<Config, Vec<Problem>> {
     let mut checker = Checker {
-        text: &text,
+        text,
         line_ends: text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n').map(|(at, _)| at).collect(),
         path,
         directory: path.parent().map(Path::to_owned).unwrap_or_default(),
@@ -82,7 +107,7 @@ pub(super) fn check(path: &Path, text: String, known: &[Zone]) -> Result<Config,
     checker.bounds = checker.limits(&raw.limits);
     let rrl = checker.rrl(&raw.rrl, &peers);
     let cookies = checker.cookies(&raw.cookies);
-    let zones = zone::zones(&mut checker, &raw, known);
+    let zones = zone::zones(&mut checker, raw, known, pieces);
     let reports = checker.reports(&raw.reports, &zones);
     let Checker { problems, warnings, .. } = checker;
     match (server, problems.is_empty()) {
@@ -103,7 +128,7 @@ pub(super) fn check(path: &Path, text: String, known: &[Zone]) -> Result<Config,
                 warnings,
             })
         }
-        _ => Err(ConfigError::new(path, text, problems)),
+        _ => Err(problems),
     }
 }
 

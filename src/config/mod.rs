@@ -16,6 +16,7 @@ mod formula;
 pub mod identity;
 mod keys;
 mod peers;
+mod pieces;
 mod problem;
 mod raw;
 mod tls;

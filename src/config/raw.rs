@@ -39,6 +39,13 @@ pub(super) struct RawConfig {
     pub zones: Vec<Spanned<RawZone>>,
 }
 
+/// Zones alone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawZones {
+    pub zones: Vec<Spanned<RawZone>>,
+}
+
 /// `[server]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

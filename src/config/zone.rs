@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::check::Checker;
 use super::problem::Problem;
-use super::raw::{RawColdStart, RawConfig, RawGuard, RawLowerSerial, RawRole, RawSerial, RawZone};
+use super::raw::{RawColdStart, RawConfig, RawGuard, RawLowerSerial, RawRole, RawSerial, RawZone, RawZones};
 use super::{
     ColdStart, Guard, GuardAction, PeerIndex, Primary, Role, Rule, Secondary, SerialPolicy, Who, Zone,
     formula,
@@ -27,16 +27,56 @@ const DEFAULT_TEMPLATE: &str = "default";
 /// Default of `lower_serial_after`.
 const LOWER_SERIAL_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// Turns `[[zones]]` into zones, in order.
-pub(super) fn zones(checker: &mut Checker<'_>, raw: &RawConfig, known: &[Zone]) -> Vec<Zone> {
+/// Turns `[[zones]]` into zones, in order: those that were read, then those of the pieces of the text that were
+/// not yet. A piece that cannot be read is a problem; what is wrong in it is told when the whole is read.
+pub(super) fn zones(
+    checker: &mut Checker<'_>,
+    raw: &RawConfig,
+    known: &[Zone],
+    pieces: &[Range<usize>],
+) -> Vec<Zone> {
     for (name, template) in &raw.templates {
         refuse_in_template(checker, name, template);
     }
-    let mut zones: Vec<Zone> = Vec::new();
-    let mut indexes: HashMap<Name, usize> = HashMap::new();
-    for entry in &raw.zones {
+    let mut zones = Zones::default();
+    let text = checker.text;
+    raw.zones.iter().for_each(|entry| zones.take(checker, raw, known, entry, header_span(text, entry)));
+    for piece in pieces {
+        let text = text.get(piece.clone()).unwrap_or_default();
+        match toml::from_str::<RawZones>(text) {
+            Ok(entries) => entries.zones.iter().for_each(|entry| {
+                let Range { start, end } = header_span(text, entry);
+                zones.take(checker, raw, known, entry, piece.start + start..piece.start + end);
+            }),
+            Err(error) => {
+                checker.problem(Problem::new(Reason::ConfigSyntax, piece.clone(), error.message()));
+                break;
+            }
+        }
+    }
+    zones.zones
+}
+
+/// The zones so far.
+#[derive(Default)]
+struct Zones {
+    zones: Vec<Zone>,
+    indexes: HashMap<Name, usize>,
+}
+
+impl Zones {
+    /// Takes one entry, whose header stands at `span`.
+    fn take(
+        &mut self,
+        checker: &mut Checker<'_>,
+        raw: &RawConfig,
+        known: &[Zone],
+        entry: &Spanned<RawZone>,
+        span: Range<usize>,
+    ) {
+        let Zones { zones, indexes } = self;
         let template = template_of(checker, raw, entry.get_ref());
-        let merged = Merged { zone: entry.get_ref(), template, span: header_span(checker.text, entry) };
+        let merged = Merged { zone: entry.get_ref(), template, span };
         for zone in merged.expand(checker, known) {
             match indexes.get(&zone.name).map(|index| &mut zones[*index]) {
                 None => {
@@ -55,7 +95,6 @@ pub(super) fn zones(checker: &mut Checker<'_>, raw: &RawConfig, known: &[Zone]) 
             }
         }
     }
-    zones
 }
 
 fn refuse_in_template(checker: &mut Checker<'_>, name: &Spanned<String>, template: &RawZone) {
