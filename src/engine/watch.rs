@@ -13,6 +13,7 @@ use crate::time::Tick;
 
 pub mod os;
 mod paths;
+mod readings;
 mod stamp;
 
 pub use stamp::{Stamp, Stamped};

@@ -18,6 +18,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use smallvec::SmallVec;
 
 use super::paths::{Place, RealPaths, Standing, is_plain, standing};
+use super::readings::{Readings, SLEEP};
 use super::stamp::{is_link, nanoseconds, stamp, stamp_of_no_link};
 use super::{Action, Event, FileNow, Sign, Stamp, Watch};
 use crate::ident::ZoneId;
@@ -25,12 +26,6 @@ use crate::time::Tick;
 
 /// How often everything is looked at, whatever was said.
 const LOOK_AROUND: Duration = Duration::from_secs(60);
-/// Readings that come so soon after each other are a rush.
-const RUSH: Duration = Duration::from_millis(1);
-/// One that comes so long after another was not there yet when that was taken.
-const WAITED: Duration = Duration::from_micros(5);
-/// So long is slept through: too short for who saves a file meanwhile, and for the system's queue to run over.
-const SLEEP: Duration = Duration::from_millis(4);
 /// Grain of the coarsest file system clock that is trusted.
 const CLOCK_GRAIN: Duration = Duration::from_secs(2);
 
@@ -68,7 +63,11 @@ impl Watcher {
         let mut readings = Readings::default();
         let system = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.as_ref().is_ok_and(is_reading) {
-                return readings.one_more();
+                if readings.one_more(Instant::now()) {
+                    thread::sleep(SLEEP);
+                    readings.woke(Instant::now());
+                }
+                return;
             }
             // Nobody listens any more when the thread has ended.
             let _ = signs.send(Order::System(event));
@@ -98,24 +97,6 @@ impl Drop for Handle {
     fn drop(&mut self) {
         // Only a thread that panicked does not listen.
         let _ = self.0.send(Order::Stop);
-    }
-}
-
-/// Readings that the system tells of one by one, though nobody wants to know. In a rush, as our own are at a
-/// start, to sleep through some of them is cheaper than to be woken by each.
-#[derive(Default)]
-struct Readings {
-    last: Option<Instant>,
-}
-
-impl Readings {
-    /// Sleeps if one has just been waited for, soon after another; what came together is taken in at once.
-    fn one_more(&mut self) {
-        let gap = self.last.map_or(Duration::MAX, |last| last.elapsed());
-        if WAITED < gap && gap < RUSH {
-            thread::sleep(SLEEP);
-        }
-        self.last = Some(Instant::now());
     }
 }
 
