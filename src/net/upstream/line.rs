@@ -1,7 +1,7 @@
 //! One connection with what was asked over it together.
 //!
-//! The server may answer in any order, even message by message (RFC 7766 §6.2.1.1, RFC 9103 §6.4): the id
-//! tells whose a message is. Who waits behind an answer that takes long is asked for elsewhere, and so is
+//! The server may answer in any order, even message by message (RFC 7766 §7): the id tells whose a message
+//! is. Who waits behind an answer that takes long is asked for elsewhere, and so is
 //! who waits on a connection that fails for another's sake: only the request that was being answered, or
 //! was next to be, fails with it. A server that shows that it wants one request at a time gets that.
 
@@ -23,6 +23,8 @@ use crate::transfer::incoming::{AskKind, Exchange, Progress, TransferError};
 
 /// The longest that connecting may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// The longest that the requests may take to leave.
+const SEND_WAIT: Duration = Duration::from_secs(5);
 /// How long a kept connection has until the first message of an answer: the other machine may be gone
 /// without a word.
 const KEPT_ANSWER_WAIT: Duration = Duration::from_secs(5);
@@ -109,7 +111,9 @@ impl Line {
         let is_several = self.flights.len() > 1;
         let mut is_unanswered = true;
         let mut since = Instant::now();
-        let mut sent = input.stream.write_all(&requests).await;
+        // What goes out together fits the kernel's room: a wait means that the other side takes nothing.
+        let sent = timeout(SEND_WAIT, input.stream.write_all(&requests)).await;
+        let mut sent = sent.map_err(io::Error::from).flatten();
         while let Some(first) = self.flights.front_mut() {
             let limit = since + first.wanted.ask.limits.time;
             let patience = match (kept_wait.filter(|_| is_unanswered), first.messages) {
