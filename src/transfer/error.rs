@@ -208,6 +208,11 @@ impl TransferError {
         }
     }
 
+    /// Whether the server may have had too much to do at once.
+    pub fn may_be_busy(&self) -> bool {
+        matches!(self, TransferError::Rcode(ResponseCode::ServFail | ResponseCode::Refused))
+    }
+
     /// Whether this error is all that the peer had to say, so that its connection is good for more.
     pub fn is_whole_answer(&self) -> bool {
         matches!(self, TransferError::Rcode(_) | TransferError::NotAuthoritative)

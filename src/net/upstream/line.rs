@@ -43,7 +43,8 @@ struct Flight {
 
 /// Asks for all of `batch` over one connection, which is kept afterwards if it is good for more.
 pub(super) async fn run(lines: Rc<Lines>, to: SocketAddr, batch: VecDeque<Wanted>) {
-    let mut line = Line { lines, to, flights: VecDeque::new(), given_back: Vec::new(), is_quick: true };
+    let (flights, is_several) = (VecDeque::new(), batch.len() > 1);
+    let mut line = Line { lines, to, flights, is_several, given_back: Vec::new(), is_quick: true };
     let kept = line.lines.shared.kept.take(to, Instant::now());
     let mut batch = batch;
     if let Some(stream) = kept {
@@ -71,6 +72,8 @@ struct Line {
     to: SocketAddr,
     /// In the order in which they were sent.
     flights: VecDeque<Flight>,
+    /// More than one went out together.
+    is_several: bool,
     /// Ids of requests that are asked elsewhere meanwhile: their answers may come all the same.
     given_back: Vec<u16>,
     is_quick: bool,
@@ -108,7 +111,6 @@ impl Line {
     ) -> Result<(), VecDeque<Wanted>> {
         let mut input = Input { stream, octets: Vec::new(), at: 0 };
         let requests = self.embark(batch);
-        let is_several = self.flights.len() > 1;
         let mut is_unanswered = true;
         let mut since = Instant::now();
         // What goes out together fits the kernel's room: a wait means that the other side takes nothing.
@@ -137,7 +139,7 @@ impl Line {
                     if kept_wait.is_some() && is_unanswered {
                         return Err(self.flights.drain(..).map(|flight| flight.wanted).collect());
                     }
-                    self.fail(failed, limit, is_several && is_unanswered);
+                    self.fail(failed, limit, self.is_several && is_unanswered);
                     return Ok(());
                 }
             };
@@ -206,7 +208,16 @@ impl Line {
             Err(error) if flight.wanted.ask.want_expire && error.may_be_edns() => {
                 self.lines.again(self.to, [flight.wanted.without_edns()].into_iter());
             }
-            result => self.lines.tell_of(&flight.wanted, self.to, result),
+            // BIND for one takes so many transfers at once, and refuses the rest.
+            Err(error) if error.may_be_busy() && !flight.wanted.is_second && self.is_one_of_many() => {
+                self.lines.later(self.to, flight.wanted);
+            }
+            result => {
+                if result.is_ok() && flight.wanted.is_second {
+                    self.lines.set_shy(self.to);
+                }
+                self.lines.tell_of(&flight.wanted, self.to, result);
+            }
         }
         if !is_whole {
             self.go_elsewhere(false);
@@ -249,6 +260,11 @@ impl Line {
         let rest = self.flights.drain(..).map(|flight| flight.wanted);
         let rest = rest.map(|wanted| if one_by_one { wanted.alone() } else { wanted });
         self.lines.again(self.to, rest.collect::<Vec<_>>().into_iter());
+    }
+
+    /// Whether others are being asked for of the same server.
+    fn is_one_of_many(&self) -> bool {
+        self.is_several || self.lines.is_crowded(self.to)
     }
 
     /// Whether somebody waits for a message of the first to end: on this line, or for its place.

@@ -23,6 +23,8 @@ use crate::transfer::incoming::{Answer, Ask, TransferError};
 
 /// How long a server is taken to want one request at a time: it may have been restarted just then.
 const SHY_FOR: Duration = Duration::from_secs(60 * 60);
+/// How long one that may want that is, until it is known.
+const PERHAPS_SHY_FOR: Duration = Duration::from_secs(10);
 
 /// A request as it is known outside.
 pub(super) type Key = (ZoneId, Attempt);
@@ -36,6 +38,8 @@ pub(super) struct Wanted {
     pub(super) ask: Ask,
     /// Nothing goes out with it.
     alone: bool,
+    /// It was refused once, perhaps only because of the others.
+    pub(super) is_second: bool,
 }
 
 /// All requests over TCP.
@@ -48,7 +52,7 @@ pub(super) struct Lines {
     live: RefCell<HashMap<Key, Option<Id>>>,
     /// Lines by server, but for those that bring a long answer.
     quick: RefCell<HashMap<SocketAddr, usize>>,
-    /// Servers that did not answer what went out together, and until when they are spared that.
+    /// Servers that did not answer all that went out together, and until when they are spared that.
     shy: RefCell<HashMap<SocketAddr, Instant>>,
     next: Cell<u64>,
     /// There may be room for another line.
@@ -73,8 +77,25 @@ impl Lines {
     pub(super) fn ask(&self, key: Key, to: SocketAddr, ask: Ask) {
         let number = self.next.replace(self.next.get() + 1);
         self.live.borrow_mut().insert(key, None);
-        let wanted = Wanted { number, key, ask: Ask { transport: Transport::Tcp, ..ask }, alone: false };
+        let ask = Ask { transport: Transport::Tcp, ..ask };
+        let wanted = Wanted { number, key, ask, alone: false, is_second: false };
         self.waiting.borrow_mut().entry(to).or_default().push_back(wanted);
+    }
+
+    /// This one was refused, perhaps because of the others: it goes out once more behind all that wait, alone.
+    pub(super) fn later(&self, to: SocketAddr, wanted: Wanted) {
+        self.set_shy_for(to, PERHAPS_SHY_FOR);
+        let number = self.next.replace(self.next.get() + 1);
+        if let Some(line) = self.live.borrow_mut().get_mut(&wanted.key) {
+            *line = None;
+            let wanted = Wanted { number, alone: true, is_second: true, ..wanted };
+            self.waiting.borrow_mut().entry(to).or_default().push_back(wanted);
+        }
+    }
+
+    /// Whether more than one line goes to this server.
+    pub(super) fn is_crowded(&self, to: SocketAddr) -> bool {
+        self.quick.borrow().get(&to).is_some_and(|lines| *lines > 1)
     }
 
     /// The end of a request is not wanted any more.
@@ -156,14 +177,19 @@ impl Lines {
         }
     }
 
-    /// The server did not answer what went out together: each goes out alone for a while.
+    /// The server does not answer all that goes out together: each goes out alone for a while.
     pub(super) fn set_shy(&self, to: SocketAddr) {
+        self.set_shy_for(to, SHY_FOR);
+    }
+
+    fn set_shy_for(&self, to: SocketAddr, span: Duration) {
         let (mut shy, now) = (self.shy.borrow_mut(), Instant::now());
         if shy.len() >= SHY_PEERS_MAX {
             shy.retain(|_, until| now < *until);
         }
         if shy.len() < SHY_PEERS_MAX {
-            shy.insert(to, now + SHY_FOR);
+            let until = shy.entry(to).or_insert(now);
+            *until = (*until).max(now + span);
         }
     }
 

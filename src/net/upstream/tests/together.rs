@@ -115,6 +115,42 @@ fn e12_a_server_that_takes_one_request_at_a_time_gets_that() {
 }
 
 #[test]
+fn e12_who_is_refused_for_the_sake_of_the_others_is_asked_for_once_more() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let gone = Name::parse("gone.").expect("a name");
+    // Of what comes together only the last is answered; `gone.` never.
+    let address = server(move |mut stream, _| {
+        while let Some(request) = next(&mut stream) {
+            counted.fetch_add(1, Ordering::Relaxed);
+            stream.set_nonblocking(true).expect("a socket");
+            let is_last = stream.peek(&mut [0]).is_err();
+            stream.set_nonblocking(false).expect("a socket");
+            let request = read_request(&request).expect("a request");
+            let is_gone = request.question.is_some_and(|question| question.name == gone.as_ref());
+            let refuse = Then::Refuse(ResponseCode::ServFail);
+            let _ =
+                stream.write_all(&reply(&request, if is_last && !is_gone { &Then::Answer } else { &refuse }));
+        }
+    });
+    let (upstream, ended) = upstream();
+    for number in 0..100 {
+        let apex = if number == 50 { "gone." } else { "example." };
+        let apex = Name::parse(apex).expect("a name");
+        upstream.ask(ZoneId(1), Attempt(number), address, Ask { apex, ..ask(AskKind::Soa, Transport::Tcp) });
+    }
+    for _ in 0..100 {
+        let (_, attempt, result) = ended.recv().expect("an end");
+        match attempt.0 {
+            50 => assert_eq!(result.err(), Some(TransferError::Rcode(ResponseCode::ServFail))),
+            _ => assert!(matches!(result, Ok(Answer::Soa { .. })), "{attempt:?}: {result:?}"),
+        }
+    }
+    upstream.stop();
+    assert!(asked.load(Ordering::Relaxed) <= 200, "nobody is asked for more than twice");
+}
+
+#[test]
 fn e12_nobody_waits_behind_a_long_answer() {
     // Each of the first connections has nothing to say after its first request; the others answer.
     all_answered_but(
