@@ -8,6 +8,7 @@ mod bounds;
 mod circle;
 mod client;
 mod cookies;
+mod crowd;
 mod differences;
 mod disk;
 mod durable;
@@ -76,6 +77,7 @@ const ALL: &[&[Test]] = &[
     bounds::TESTS,
     circle::TESTS,
     cookies::TESTS,
+    crowd::TESTS,
     differences::TESTS,
     disk::TESTS,
     durable::TESTS,

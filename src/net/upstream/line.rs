@@ -30,6 +30,8 @@ const SEND_WAIT: Duration = Duration::from_secs(5);
 const KEPT_ANSWER_WAIT: Duration = Duration::from_secs(5);
 /// An answer that takes longer than this holds up nobody else.
 const LONG: Duration = Duration::from_secs(1);
+/// So often one is refused in a crowd before that is taken for the server's word.
+const REFUSALS_MAX: u32 = 4;
 /// The length prefix (RFC 1035 §4.2.2).
 const PREFIX: usize = 2;
 
@@ -209,11 +211,13 @@ impl Line {
                 self.lines.again(self.to, [flight.wanted.without_edns()].into_iter());
             }
             // BIND for one takes so many transfers at once, and refuses the rest.
-            Err(error) if error.may_be_busy() && !flight.wanted.is_second && self.is_one_of_many() => {
+            Err(error)
+                if error.may_be_busy() && flight.wanted.refusals < REFUSALS_MAX && self.is_one_of_many() =>
+            {
                 self.lines.later(self.to, flight.wanted);
             }
             result => {
-                if result.is_ok() && flight.wanted.is_second {
+                if result.is_ok() && flight.wanted.refusals > 0 {
                     self.lines.set_shy(self.to);
                 }
                 self.lines.tell_of(&flight.wanted, self.to, result);

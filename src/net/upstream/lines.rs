@@ -38,8 +38,8 @@ pub(super) struct Wanted {
     pub(super) ask: Ask,
     /// Nothing goes out with it.
     alone: bool,
-    /// It was refused once, perhaps only because of the others.
-    pub(super) is_second: bool,
+    /// How often it was refused, perhaps only because of the others.
+    pub(super) refusals: u32,
 }
 
 /// All requests over TCP.
@@ -78,17 +78,18 @@ impl Lines {
         let number = self.next.replace(self.next.get() + 1);
         self.live.borrow_mut().insert(key, None);
         let ask = Ask { transport: Transport::Tcp, ..ask };
-        let wanted = Wanted { number, key, ask, alone: false, is_second: false };
+        let wanted = Wanted { number, key, ask, alone: false, refusals: 0 };
         self.waiting.borrow_mut().entry(to).or_default().push_back(wanted);
     }
 
-    /// This one was refused, perhaps because of the others: it goes out once more behind all that wait, alone.
+    /// This one was refused, perhaps because of the others: it goes out again behind all that wait, alone.
     pub(super) fn later(&self, to: SocketAddr, wanted: Wanted) {
         self.set_shy_for(to, PERHAPS_SHY_FOR);
         let number = self.next.replace(self.next.get() + 1);
         if let Some(line) = self.live.borrow_mut().get_mut(&wanted.key) {
             *line = None;
-            let wanted = Wanted { number, alone: true, is_second: true, ..wanted };
+            let refusals = wanted.refusals + 1;
+            let wanted = Wanted { number, alone: true, refusals, ..wanted };
             self.waiting.borrow_mut().entry(to).or_default().push_back(wanted);
         }
     }

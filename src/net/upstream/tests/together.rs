@@ -115,7 +115,7 @@ fn e12_a_server_that_takes_one_request_at_a_time_gets_that() {
 }
 
 #[test]
-fn e12_who_is_refused_for_the_sake_of_the_others_is_asked_for_once_more() {
+fn e12_who_is_refused_for_the_sake_of_the_others_is_asked_for_again() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = asked.clone();
     let gone = Name::parse("gone.").expect("a name");
@@ -147,7 +147,7 @@ fn e12_who_is_refused_for_the_sake_of_the_others_is_asked_for_once_more() {
         }
     }
     upstream.stop();
-    assert!(asked.load(Ordering::Relaxed) <= 200, "nobody is asked for more than twice");
+    assert!(asked.load(Ordering::Relaxed) <= 500, "nobody is asked for more than five times");
 }
 
 #[test]
