@@ -19,9 +19,16 @@ pub(super) struct Place {
     entry: Option<Tick>,
 }
 
+/// Entries from which on those that do not count are looked for.
+const ENTRIES_MIN: usize = 1024;
+
 /// The deadlines of many zones, whose places are kept by their owner.
 #[derive(Debug, Default)]
-pub(super) struct Wheel(BinaryHeap<Reverse<(Tick, ZoneId)>>);
+pub(super) struct Wheel {
+    entries: BinaryHeap<Reverse<(Tick, ZoneId)>>,
+    /// As many counted when those that did not were last taken away.
+    counted: usize,
+}
 
 impl Wheel {
     /// The zone is due then, or not at all; what was said before is forgotten.
@@ -31,17 +38,17 @@ impl Wheel {
             && place.entry.is_none_or(|entry| due < entry)
         {
             place.entry = Some(due);
-            self.0.push(Reverse((due, id)));
+            self.entries.push(Reverse((due, id)));
         }
     }
 
     /// The earliest deadline, if entries that do not count any more are gone: see [`Wheel::settle`].
     pub(super) fn first(&self) -> Option<(Tick, ZoneId)> {
-        self.0.peek().map(|Reverse(first)| *first)
+        self.entries.peek().map(|Reverse(first)| *first)
     }
 
-    /// Makes the first entry one that counts. `place_of` finds a zone's place with its owner; whoever is gone
-    /// has none.
+    /// Makes the first entry one that counts, and sees to it that not many more do not than do. `place_of`
+    /// finds a zone's place with its owner; whoever is gone has none.
     pub(super) fn settle<T>(
         &mut self,
         owner: &mut T,
@@ -50,14 +57,20 @@ impl Wheel {
         while let Some((tick, id)) = self.first() {
             if let Some(place) = place_of(owner, id).filter(|place| place.entry == Some(tick)) {
                 if place.due == Some(tick) {
-                    return;
+                    break;
                 }
                 place.entry = None;
                 let due = place.due;
                 self.arm(id, place, due);
             }
             // What was armed is later, so the entry in front is still this one.
-            self.0.pop();
+            self.entries.pop();
+        }
+        if self.entries.len() > 2 * self.counted + ENTRIES_MIN {
+            self.entries.retain(|Reverse((tick, id))| {
+                place_of(owner, *id).is_some_and(|place| place.entry == Some(*tick))
+            });
+            self.counted = self.entries.len();
         }
     }
 }
@@ -108,6 +121,19 @@ mod tests {
     fn a_deadline_that_only_moves_on_needs_no_room() {
         let mut bench = Bench::default();
         (0..100_000).for_each(|at| bench.arm(ZoneId(1), Some(Tick(at))));
-        assert_eq!(bench.wheel.0.len(), 1);
+        assert_eq!(bench.wheel.entries.len(), 1);
+    }
+
+    #[test]
+    fn zones_that_are_due_sooner_again_and_again_take_bounded_room() {
+        let mut bench = Bench::default();
+        for round in 0..20_000u64 {
+            let id = ZoneId(round as u32 % 10);
+            // A far deadline, then one that comes at once and is over.
+            bench.arm(id, Some(Tick(round + 1_000_000)));
+            bench.arm(id, Some(Tick(round)));
+            bench.arm(id, Some(Tick(round + 1_000_000)));
+        }
+        assert!(bench.wheel.entries.len() <= 2 * ENTRIES_MIN, "{}", bench.wheel.entries.len());
     }
 }

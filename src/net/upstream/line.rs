@@ -111,6 +111,8 @@ impl Line {
         batch: VecDeque<Wanted>,
         kept_wait: Option<Duration>,
     ) -> Result<(), VecDeque<Wanted>> {
+        // Those of another connection mean nothing here.
+        self.given_back.clear();
         let mut input = Input { stream, octets: Vec::new(), at: 0 };
         let requests = self.embark(batch);
         let mut is_unanswered = true;
